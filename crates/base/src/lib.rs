@@ -1,0 +1,8 @@
+//! The words that every other crate shares: names and ids, units, time.
+//!
+//! Nothing here does I/O, except [`clock::now`], which reads the time.
+
+pub mod clock;
+pub mod duration;
+pub mod ids;
+pub mod units;

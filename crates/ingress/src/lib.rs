@@ -1,0 +1,3 @@
+//! The data plane: a reverse proxy in a process of its own.
+
+pub mod config;

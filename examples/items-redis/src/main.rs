@@ -1,0 +1,3 @@
+//! The items API.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Project chores: generated references, tidy checks, benchmarks.
+
+fn main() {}
