@@ -16,7 +16,7 @@ use http_body_util::BodyExt as _;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::{counter::Counter, family::Family, histogram::Histogram};
 use prometheus_client::registry::{Registry, Unit};
-use serde_json::json;
+use serde::Serialize;
 use uuid::Uuid;
 
 /// The trace id, as a UUID.
@@ -180,33 +180,60 @@ impl Drop for Completed {
         }
         let duration = self.started.elapsed();
         self.metrics.count(&self.labels, duration);
-        write_line(&json!({
-            "timestamp": format!("{:.3}", jiff::Timestamp::now()),
-            "level": if status >= 500 { "error" } else { "info" },
-            "trace_id": self.trace_id.to_string(),
-            "event": "request_completed",
-            "method": method,
-            "path": self.path,
-            "status_code": status,
-            "duration_seconds": duration.as_secs_f64(),
-        }));
+        write_line(&Line {
+            timestamp: format!("{:.3}", jiff::Timestamp::now()),
+            level: if status >= 500 { "error" } else { "info" },
+            trace_id: self.trace_id.to_string(),
+            event: "request_completed",
+            method,
+            path: &self.path,
+            status_code: status,
+            duration_seconds: duration.as_secs_f64(),
+        });
     }
 }
 
+/// The log line of a request, its fields in the order in which people read them.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    timestamp: String,
+    level: &'static str,
+    trace_id: String,
+    event: &'static str,
+    method: &'static str,
+    path: &'a str,
+    status_code: u16,
+    duration_seconds: f64,
+}
+
+/// The log line of anything else.
+#[derive(Debug, Serialize)]
+struct Note<'a> {
+    timestamp: String,
+    level: &'static str,
+    event: &'a str,
+    message: &'a str,
+}
+
 /// Logs something that happened outside a request.
-pub(crate) fn event(name: &str, message: &str) {
-    let timestamp = format!("{:.3}", jiff::Timestamp::now());
-    write_line(
-        &json!({ "timestamp": timestamp, "level": "info", "event": name, "message": message }),
-    );
+pub(crate) fn event(event: &str, message: &str) {
+    write_line(&Note {
+        timestamp: format!("{:.3}", jiff::Timestamp::now()),
+        level: "info",
+        event,
+        message,
+    });
 }
 
 /// Logs an error with its causes.
 pub(crate) fn error(error: &dyn std::error::Error) {
     let timestamp = format!("{:.3}", jiff::Timestamp::now());
-    write_line(
-        &json!({ "timestamp": timestamp, "level": "error", "event": "error", "message": chain(error) }),
-    );
+    write_line(&Note {
+        timestamp,
+        level: "error",
+        event: "error",
+        message: &chain(error),
+    });
 }
 
 /// The error and its causes, in one line.
@@ -222,11 +249,11 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     message
 }
 
-fn write_line(line: &serde_json::Value) {
+fn write_line(line: &impl Serialize) {
+    let Ok(mut line) = serde_json::to_vec(line) else {
+        return;
+    };
+    line.push(b'\n');
     // Nobody reads the log any more: there is nobody to tell.
-    drop(
-        std::io::stdout()
-            .lock()
-            .write_all(format!("{line}\n").as_bytes()),
-    );
+    drop(std::io::stdout().lock().write_all(&line));
 }

@@ -10,28 +10,28 @@ use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 /// Asks the router without a socket.
-pub struct Client {
+pub(crate) struct Client {
     router: Router,
     /// The router's sockets would close if this were dropped.
     _stop: watch::Sender<bool>,
 }
 
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text)
             .unwrap_or_else(|error| panic!("{error} in {:?}", self.text))
     }
 }
 
 impl Client {
-    pub fn new(store: impl Store) -> Self {
+    pub(crate) fn new(store: impl Store) -> Self {
         let (stop, stopped) = watch::channel(false);
         Self {
             router: items::api::router(store, "1.2.3".to_owned(), stopped),
@@ -39,7 +39,7 @@ impl Client {
         }
     }
 
-    pub async fn send(
+    pub(crate) async fn send(
         &self,
         method: &str,
         path: &str,
@@ -65,11 +65,11 @@ impl Client {
         }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], "").await
     }
 
-    pub async fn post(&self, body: &str) -> Answer {
+    pub(crate) async fn post(&self, body: &str) -> Answer {
         self.send(
             "POST",
             "/items",
@@ -81,7 +81,7 @@ impl Client {
 }
 
 /// Items are added, found, paged and removed. The store is empty at first.
-pub async fn holds(client: &Client) {
+pub(crate) async fn holds(client: &Client) {
     let health = client.get("/health").await;
     assert_eq!(health.status, 200);
     assert_eq!(
@@ -133,7 +133,7 @@ pub async fn holds(client: &Client) {
 }
 
 /// Each mistake has its status, its code and a sentence that names it.
-pub async fn refuses_bad_input(client: &Client) {
+pub(crate) async fn refuses_bad_input(client: &Client) {
     let long = json!({ "name": "x".repeat(101) }).to_string();
     let huge = json!({ "name": "x", "description": "x".repeat(40_000) }).to_string();
     let posts = [
@@ -198,7 +198,7 @@ fn check(answer: &Answer, status: u16, code: &str, part: &str) {
 }
 
 /// Each request is counted under its template, and carries the trace id it came with.
-pub async fn counts_and_traces(client: &Client) {
+pub(crate) async fn counts_and_traces(client: &Client) {
     let id = "0af76519-16cd-43dd-8448-eb211c80319c";
     let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     for headers in [
