@@ -34,23 +34,27 @@ pub(crate) fn router(stop: watch::Receiver<bool>) -> Router {
 }
 
 async fn echo(mut socket: WebSocket, mut stop: watch::Receiver<bool>) {
+    let mut stopping = false;
     loop {
         tokio::select! {
             message = socket.recv() => match message {
-                // Pings are answered by the library.
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
+                Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) if !stopping => {
                     if socket.send(message).await.is_err() {
                         return;
                     }
                 }
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                // The library answers pings and the close frame, the latter when it is asked for what comes behind it.
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return,
             },
-            () = turned_true(&mut stop) => {
+            () = turned_true(&mut stop), if !stopping => {
                 let frame = CloseFrame { code: close_code::AWAY, reason: "the service is stopping".into() };
-                // The client may have gone by itself: then it is closed already.
-                drop(socket.send(Message::Close(Some(frame))).await);
-                return;
+                if socket.send(Message::Close(Some(frame))).await.is_err() {
+                    return;
+                }
+                // What the client has sent meanwhile is read up to its own close frame: closing over unread data
+                // would reset the connection, and ours with it.
+                stopping = true;
             }
         }
     }
