@@ -36,9 +36,9 @@ bench-ingress *ARGS: build
 docs:
     cargo xtask docs
 
-# The controllers' simulation, one seed or many: `just sim SEED=42`, `just sim RUNS=100000`.
-sim *SETTINGS:
-    env {{SETTINGS}} cargo test --release -p wharf-control sim
+# The controllers' simulation: many seeds, or one (`just sim 42`) that a failure has printed.
+sim SEED="":
+    {{ if SEED == "" { "" } else { "env WHARF_SIM_SEED=" + SEED } }} cargo test -p wharf-control sim
 
 # Feeds a parser with mutated input until it is stopped. Needs the nightly toolchain and cargo-fuzz.
 fuzz TARGET="wharf_yaml" *ARGS:
