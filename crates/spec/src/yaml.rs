@@ -226,7 +226,7 @@ fn syntax(error: &ScanError, text: &str, offsets: &Offsets) -> Diagnostic {
         at..end,
         format!(
             "this is not YAML: {}",
-            error.info().escape_debug().to_string().replace("\'", "'")
+            crate::diagnostic::clipped(error.info(), 160)
         ),
     );
     match help {

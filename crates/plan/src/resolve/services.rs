@@ -265,6 +265,14 @@ impl Resolver<'_> {
                     message,
                 ));
             }
+            if text.value.len() > wharf_spec::model::ARGUMENT_MAX_BYTES {
+                let message = "the value is longer than the 128 KiB that Linux passes to a program";
+                self.report(
+                    Diagnostic::error(Code::BAD_VALUE, text.span.clone(), message)
+                        .help("put it into a file"),
+                );
+                continue;
+            }
             let template = self.template(text);
             self.check_references(text, &template, mounted);
             environment.insert(entry.key.value.0.clone(), template);

@@ -1,3 +1,4 @@
 //! The crate's tests over its public interface.
 
 mod fixtures;
+mod hostile;
