@@ -135,7 +135,7 @@ pub fn parse(bytes: &[u8], findings: &mut Findings) -> Option<Node> {
         match event {
             Ok((event, span)) => {
                 if let Err(diagnostic) = builder.event(event, span, findings) {
-                    findings.report(diagnostic);
+                    findings.report(*diagnostic);
                     return None;
                 }
             }

@@ -373,9 +373,9 @@ impl Decode for Volume {
             };
         };
         let parts: Vec<&str> = scalar.text.splitn(4, ':').collect();
-        let (source, target, mode) = match parts.as_slice() {
-            &[source, target] => (source, target, None),
-            &[source, target, mode] => (source, target, Some(mode)),
+        let (source, target, mode) = match *parts.as_slice() {
+            [source, target] => (source, target, None),
+            [source, target, mode] => (source, target, Some(mode)),
             _ => {
                 findings.report(crate::decode::wrong_shape::<Self>(node));
                 return None;
