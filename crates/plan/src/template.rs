@@ -232,6 +232,7 @@ impl Reference {
                 Ok(Self::Env { name: name.to_owned(), default })
             }
             "volume" => field.parse().map(Self::Volume).map_err(|e| plain(e.to_string())),
+            "secret" => Err(plain(format!("`${{secret.{field}}}` is not supported yet"))),
             "wharf" => one_of(field, &Own::ALL, Own::as_str).map(Self::Wharf),
             _ => {
                 let name = of.parse::<Name>().map_err(|e| plain(e.to_string()))?;
