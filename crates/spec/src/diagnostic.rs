@@ -1,5 +1,11 @@
 //! What is wrong with the file, where, and what would have been right.
 
+mod codes;
+mod render;
+
+pub use codes::{CODES, Code};
+pub use render::{line_and_column, render};
+
 use std::ops::Range;
 
 /// How much a [`Diagnostic`] matters.
@@ -30,15 +36,166 @@ pub struct Diagnostic {
     pub related: Vec<(Range<usize>, String)>,
 }
 
+impl Diagnostic {
+    /// An error of the kind `code` at `span`.
+    #[must_use]
+    pub fn error(code: Code, span: Range<usize>, message: impl Into<String>) -> Self {
+        Self {
+            code: code.id,
+            severity: Severity::Error,
+            message: message.into(),
+            span,
+            label: None,
+            help: None,
+            related: vec![],
+        }
+    }
+
+    /// A warning of the kind `code` at `span`.
+    #[must_use]
+    pub fn warning(code: Code, span: Range<usize>, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(code, span, message)
+        }
+    }
+
+    /// With what stands under the caret.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// With what to try.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// With "did you mean", if any of `words` comes near `word`.
+    #[must_use]
+    pub fn did_you_mean<'a>(self, word: &str, words: impl IntoIterator<Item = &'a str>) -> Self {
+        match nearest(word, words) {
+            Some(near) => self.help(format!("did you mean `{near}`?")),
+            None => self,
+        }
+    }
+
+    /// With another place that belongs to it.
+    #[must_use]
+    pub fn related(mut self, span: Range<usize>, what: impl Into<String>) -> Self {
+        self.related.push((span, what.into()));
+        self
+    }
+}
+
+/// Longer words are nobody's typing error, and the distance takes the product of both lengths.
+const NEAREST_MAX_BYTES: usize = 64;
+
 /// The word of `words` that `word` was most likely meant to be, if one is near enough.
 #[must_use]
 pub fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > NEAREST_MAX_BYTES {
+        return None;
+    }
     // A third of the letters, at least one, may differ: `replica` -> `replicas`, `prot` -> `port`.
     let allowed = (word.chars().count() / 3).max(1);
     words
         .into_iter()
+        .filter(|candidate| candidate.len() <= NEAREST_MAX_BYTES)
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
-        .filter(|(distance, _)| *distance <= allowed)
+        .filter(|(distance, candidate)| {
+            // Of a word of one letter everything would be near.
+            *distance <= allowed && *distance < candidate.chars().count()
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// `text` for a message: cut to a length that a person reads, control characters escaped.
+#[must_use]
+pub fn excerpt(text: &str) -> String {
+    /// More does not help to recognise what was typed.
+    const MAX_CHARS: usize = 60;
+    let mut short: String = text
+        .chars()
+        .take(MAX_CHARS)
+        .flat_map(|c| {
+            let escaped = c.is_control().then(|| c.escape_default());
+            let plain = (!c.is_control()).then_some(c);
+            escaped.into_iter().flatten().chain(plain)
+        })
+        .collect();
+    if text.chars().nth(MAX_CHARS).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+/// `a`, `b` and `c`, each in backticks, for a message.
+#[must_use]
+pub fn listed<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    let words: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
+    match words.split_last() {
+        None => String::new(),
+        Some((only, [])) => only.clone(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+    }
+}
+
+/// More findings than this are counted and not kept: nobody reads them, and a hostile file could make millions.
+pub const FINDINGS_MAX: usize = 100;
+
+/// Where the parser, the decoder and the checks put what they find.
+#[derive(Debug, Default)]
+pub struct Findings {
+    found: Vec<Diagnostic>,
+    dropped: usize,
+}
+
+impl Findings {
+    /// Adds `diagnostic`, unless the same one is there.
+    pub fn report(&mut self, diagnostic: Diagnostic) {
+        if self.found.contains(&diagnostic) {
+            return;
+        }
+        if self.found.len() < FINDINGS_MAX {
+            self.found.push(diagnostic);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// What has been kept so far, in the order of finding.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Diagnostic] {
+        &self.found
+    }
+
+    /// Whether one of them is an error.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.found.iter().any(|d| d.severity == Severity::Error)
+    }
+
+    /// All of them in the order of the file, and how many more there were.
+    #[must_use]
+    pub fn into_sorted(self) -> Vec<Diagnostic> {
+        let Self { mut found, dropped } = self;
+        found.sort_by(|a, b| {
+            let key = |d: &Diagnostic| (d.span.start, d.span.end, d.code);
+            key(a).cmp(&key(b))
+        });
+        if dropped > 0 {
+            let end = found.last().map_or(0..0, |d| d.span.clone());
+            let message = format!("{dropped} more findings are not shown");
+            found.push(
+                Diagnostic::error(Code::MORE, end, message)
+                    .help("correct these first, then check again"),
+            );
+        }
+        found
+    }
 }

@@ -1,0 +1,3 @@
+//! The crate's tests over its public interface.
+
+mod fixtures;
