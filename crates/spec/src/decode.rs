@@ -10,7 +10,7 @@ mod words;
 
 pub use collections::{Entry, List, OneOrMany, Table, TableKey};
 pub use record::{FieldInfo, RecordInfo};
-pub(crate) use record::{Reader, record, record_schema};
+pub(crate) use record::{Reader, paragraph, record, record_schema};
 pub use scalars::{
     Cidr, Count, EnvName, HeaderName, HostPattern, Port, StatusRange, Unlimited, UrlPath,
 };
@@ -23,6 +23,10 @@ use serde_json::{Value, json};
 use crate::diagnostic::{Code, Diagnostic, Findings};
 use crate::span::{Field, Spanned};
 use crate::yaml::{Entry as NodeEntry, Kind, Node};
+
+/// What to do about what a later version reads.
+pub(crate) const NOT_YET_HELP: &str =
+    "take it out for now; nothing in the file is ignored silently";
 
 /// The schemas of the records that are referred to, by name (`$defs`).
 pub type Definitions = BTreeMap<String, Value>;

@@ -153,11 +153,13 @@ pub const FINDINGS_MAX: usize = 100;
 pub struct Findings {
     found: Vec<Diagnostic>,
     dropped: usize,
+    errors: bool,
 }
 
 impl Findings {
     /// Adds `diagnostic`, unless the same one is there.
     pub fn report(&mut self, diagnostic: Diagnostic) {
+        self.errors |= diagnostic.severity == Severity::Error;
         if self.found.contains(&diagnostic) {
             return;
         }
@@ -174,16 +176,24 @@ impl Findings {
         &self.found
     }
 
-    /// Whether one of them is an error.
+    /// Whether one of them is an error, the counted ones included.
     #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.found.iter().any(|d| d.severity == Severity::Error)
+        self.errors
+    }
+
+    /// Whether further findings are only counted, so that no search for what was meant is worth its time.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.found.len() >= FINDINGS_MAX
     }
 
     /// All of them in the order of the file, and how many more there were.
     #[must_use]
     pub fn into_sorted(self) -> Vec<Diagnostic> {
-        let Self { mut found, dropped } = self;
+        let Self {
+            mut found, dropped, ..
+        } = self;
         found.sort_by(|a, b| {
             let key = |d: &Diagnostic| (d.span.start, d.span.end, d.code);
             key(a).cmp(&key(b))

@@ -7,5 +7,10 @@ pub mod decode;
 pub mod diagnostic;
 pub mod document;
 pub mod model;
+pub mod reference;
+pub mod schema;
 pub mod span;
 pub mod yaml;
+
+pub use reference::reference;
+pub use schema::schema;

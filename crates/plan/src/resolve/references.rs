@@ -8,34 +8,30 @@ use super::Resolver;
 use crate::template::{Field, Reference, Template};
 
 impl Resolver<'_> {
-    /// Reads a text with references; a bad one is shown inside of the text.
-    pub(super) fn template(&mut self, text: &Spanned<String>) -> Option<Template> {
-        match Template::parse(&text.value) {
-            Ok(template) => Some(template),
-            Err(error) => {
-                let span = self.within(text, error.at, error.len);
-                let later = text.value[error.at..].starts_with("${secret.");
-                let code = if later {
-                    Code::NOT_YET
-                } else {
-                    Code::BAD_REFERENCE
-                };
-                let message = if later {
-                    error.message
-                } else {
-                    excerpt_long(&error.message)
-                };
-                let diagnostic = Diagnostic::error(code, span, message);
-                self.report(match error.suggestion {
-                    Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-                    None if later => {
-                        diagnostic.help("until then take it from the environment: `${env.NAME}`")
-                    }
-                    None => diagnostic.help("`$$` stands for a `$` that is meant literally"),
-                });
-                None
+    /// Reads a text with references; each bad one is shown inside of the text.
+    pub(super) fn template(&mut self, text: &Spanned<String>) -> Template {
+        let (template, errors) = Template::parse_all(&text.value);
+        for error in errors {
+            if self.findings.is_full() {
+                break;
             }
+            let span = self.within(text, error.at, error.len);
+            let later = text.value[error.at..].starts_with("${secret.");
+            let code = if later {
+                Code::NOT_YET
+            } else {
+                Code::BAD_REFERENCE
+            };
+            let diagnostic = Diagnostic::error(code, span, bounded(error.message));
+            self.report(match error.suggestion {
+                Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+                None if later => {
+                    diagnostic.help("until then take it from the environment: `${env.NAME}`")
+                }
+                None => diagnostic.help("`$$` stands for a `$` that is meant literally"),
+            });
         }
+        template
     }
 
     /// Checks that what `template` refers to is there; `mounted` are the volumes of the service that uses it.
@@ -46,6 +42,9 @@ impl Resolver<'_> {
         mounted: &[Name],
     ) {
         for reference in template.references() {
+            if self.findings.is_full() {
+                return;
+            }
             let problem = match reference {
                 Reference::Field { of, field } => self.check_field(of, *field),
                 Reference::Volume(name) if !mounted.contains(name) => Some((
@@ -119,10 +118,12 @@ fn near<'a>(word: &Name, words: impl IntoIterator<Item = &'a str>) -> Option<Str
 }
 
 /// Messages of the template quote what was typed, which has no bound of its own.
-fn excerpt_long(message: &str) -> String {
-    if message.len() > 300 {
-        excerpt(message)
+fn bounded(message: String) -> String {
+    /// Longer than any message that quotes a name.
+    const MAX_BYTES: usize = 300;
+    if message.len() > MAX_BYTES {
+        excerpt(&message)
     } else {
-        message.to_owned()
+        message
     }
 }

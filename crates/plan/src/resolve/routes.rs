@@ -11,6 +11,7 @@ use wharf_spec::model as spec;
 use wharf_spec::span::{Field, Span, Spanned};
 
 use super::Resolver;
+use super::services::suggested;
 use crate::model::{Route, RouteAction, RouteHeaders, RouteLimits, Tls};
 
 /// Enough for a form with pictures; more should be asked for.
@@ -184,7 +185,11 @@ impl Resolver<'_> {
             };
             let names = self.service_names();
             let diagnostic = Diagnostic::error(code, service.span.clone(), message);
-            self.report(diagnostic.did_you_mean(service.value.as_str(), names));
+            self.report(suggested(
+                diagnostic,
+                service.value.as_str(),
+                names.into_iter(),
+            ));
             return None;
         }
         let ports = self.ports.get(&service.value)?.clone();

@@ -265,10 +265,9 @@ impl Resolver<'_> {
                     message,
                 ));
             }
-            if let Some(template) = self.template(text) {
-                self.check_references(text, &template, mounted);
-                environment.insert(entry.key.value.0.clone(), template);
-            }
+            let template = self.template(text);
+            self.check_references(text, &template, mounted);
+            environment.insert(entry.key.value.0.clone(), template);
         }
         environment
     }
@@ -289,6 +288,9 @@ impl Resolver<'_> {
                 continue;
             }
             if !store && !self.has_service(of.as_str()) {
+                if self.findings.is_full() {
+                    continue;
+                }
                 let names: Vec<_> = self
                     .store_names()
                     .into_iter()
@@ -297,7 +299,7 @@ impl Resolver<'_> {
                 let message = format!("there is no service or store `{of}`");
                 let others = names.into_iter().filter(|other| *other != name.as_str());
                 let diagnostic = Diagnostic::error(Code::UNKNOWN_NAME, span.clone(), message);
-                self.report(diagnostic.did_you_mean(of.as_str(), others));
+                self.report(suggested(diagnostic, of.as_str(), others));
                 continue;
             }
             let condition = match need {
@@ -481,6 +483,31 @@ impl Resolver<'_> {
             progress_deadline,
             keep_old: typed.keep_old.value().copied().unwrap_or(KEEP_OLD),
         }
+    }
+}
+
+/// With the name that was meant, or all that there are if they are few.
+pub(super) fn suggested<'n>(
+    diagnostic: Diagnostic,
+    word: &str,
+    names: impl Iterator<Item = &'n str>,
+) -> Diagnostic {
+    /// More fit into no line.
+    const LISTED_MAX: usize = 12;
+    let names: Vec<&str> = names.collect();
+    match (nearest(word, names.iter().copied()), names.len()) {
+        (Some(near), _) => diagnostic.help(format!("did you mean `{near}`?")),
+        (None, 0) => diagnostic,
+        (None, 1..=LISTED_MAX) => diagnostic.help(format!("there is {}", listed_and(&names))),
+        (None, _) => diagnostic,
+    }
+}
+
+fn listed_and(names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => names.concat(),
     }
 }
 

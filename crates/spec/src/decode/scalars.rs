@@ -394,7 +394,13 @@ impl TableKey for UrlPath {
                     .help(Some("take out the `?` and what follows".to_owned())),
             );
         }
-        Self::from_text(text)
+        Self::from_text(text).map_err(|refusal| Refusal {
+            message: refusal.message.or_else(|| {
+                let shown = crate::diagnostic::excerpt(text);
+                Some(format!("`{shown}` is no path: it does not begin with `/`"))
+            }),
+            ..refusal
+        })
     }
 }
 
