@@ -237,6 +237,10 @@ fn a_process_has_nothing_of_the_shim() {
 #[test]
 fn root_drops_to_the_user() {
     if !is_root() {
+        check_refused(
+            |_, l| l.user = Some(User { uid: 1, gid: 1 }),
+            &["cannot run as user 1 (group 1): only root can run a process as somebody else"],
+        );
         return skip("only root can run a process as another user");
     }
     run(async {
