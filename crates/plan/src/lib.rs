@@ -1,6 +1,11 @@
 //! `Spec` + environment -> [`model::Plan`], the one intermediate form that every back end reads.
 //!
-//! Nothing here does I/O.
+//! [`resolve()`] takes the text of a `wharf.yaml` and says what it means, or everything that is wrong with it. Nothing
+//! here does I/O.
 
 pub mod model;
+pub mod resolve;
 pub mod template;
+pub mod yaml;
+
+pub use resolve::resolve;

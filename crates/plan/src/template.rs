@@ -142,9 +142,20 @@ impl Template {
     /// Reads a text. Names of stores and services are not looked up here.
     ///
     /// # Errors
-    /// A `${` that is not closed or holds none of the known references.
+    /// A `${` that is not closed or holds none of the known references; the first of them.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        let (template, errors) = Self::parse_all(text);
+        match errors.into_iter().next() {
+            Some(error) => Err(error),
+            None => Ok(template),
+        }
+    }
+
+    /// Reads a text and reports every bad reference; the template holds the good ones.
+    #[must_use]
+    pub fn parse_all(text: &str) -> (Self, Vec<TemplateError>) {
         let mut parts = Vec::new();
+        let mut errors = Vec::new();
         let mut plain = String::new();
         let mut rest = text;
         while let Some(at) = rest.find('$') {
@@ -156,23 +167,29 @@ impl Template {
                 rest = after;
             } else if let Some(inner) = tail.strip_prefix("${") {
                 let Some(end) = inner.find('}') else {
-                    return Err(TemplateError {
+                    errors.push(TemplateError {
                         message: "`${` has no closing `}`".to_owned(),
                         at: begin,
                         len: tail.len(),
                         suggestion: None,
                     });
+                    rest = "";
+                    break;
                 };
-                if !plain.is_empty() {
-                    parts.push(Part::Text(std::mem::take(&mut plain)));
+                match Reference::parse(&inner[..end]) {
+                    Ok(reference) => {
+                        if !plain.is_empty() {
+                            parts.push(Part::Text(std::mem::take(&mut plain)));
+                        }
+                        parts.push(Part::Reference(reference));
+                    }
+                    Err((message, suggestion)) => errors.push(TemplateError {
+                        message,
+                        at: begin,
+                        len: end + 3,
+                        suggestion,
+                    }),
                 }
-                let reference = Reference::parse(&inner[..end]).map_err(|(message, suggestion)| TemplateError {
-                    message,
-                    at: begin,
-                    len: end + 3,
-                    suggestion,
-                })?;
-                parts.push(Part::Reference(reference));
                 rest = &inner[end + 1..];
             } else {
                 plain.push('$');
@@ -183,7 +200,7 @@ impl Template {
         if !plain.is_empty() {
             parts.push(Part::Text(plain));
         }
-        Ok(Self { parts })
+        (Self { parts }, errors)
     }
 
     /// The references, in order.
@@ -232,6 +249,7 @@ impl Reference {
                 Ok(Self::Env { name: name.to_owned(), default })
             }
             "volume" => field.parse().map(Self::Volume).map_err(|e| plain(e.to_string())),
+            "secret" => Err(plain(format!("`${{secret.{field}}}` is not supported yet"))),
             "wharf" => one_of(field, &Own::ALL, Own::as_str).map(Self::Wharf),
             _ => {
                 let name = of.parse::<Name>().map_err(|e| plain(e.to_string()))?;
