@@ -87,10 +87,18 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, millis: Option<u64>) {
-        assert_eq!(parse(text).ok(), millis.map(Duration::from_millis), "{text}");
+        assert_eq!(
+            parse(text).ok(),
+            millis.map(Duration::from_millis),
+            "{text}"
+        );
         if let Some(millis) = millis {
             let duration = Duration::from_millis(millis);
-            assert_eq!(parse(&format(duration)), Ok(duration), "round trip of {text}");
+            assert_eq!(
+                parse(&format(duration)),
+                Ok(duration),
+                "round trip of {text}"
+            );
         }
     }
 
@@ -106,7 +114,19 @@ mod tests {
 
     #[test]
     fn refuses_what_has_no_clear_meaning() {
-        for text in ["", "30", "s", "1.5s", "30 s", "1s1m", "1s1s", "30S", "-1s", "99999999999999999999s", "1é"] {
+        for text in [
+            "",
+            "30",
+            "s",
+            "1.5s",
+            "30 s",
+            "1s1m",
+            "1s1s",
+            "30S",
+            "-1s",
+            "99999999999999999999s",
+            "1é",
+        ] {
             check(text, None);
         }
     }

@@ -15,7 +15,9 @@ pub struct Name(String);
 
 /// Why a text is not a [`Name`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected a name of 1 to 63 lower-case letters, digits and `-`, starting and ending with a letter or digit, found `{0}`")]
+#[error(
+    "expected a name of 1 to 63 lower-case letters, digits and `-`, starting and ending with a letter or digit, found `{0}`"
+)]
 pub struct ParseNameError(pub String);
 
 impl Name {
@@ -32,7 +34,8 @@ impl FromStr for Name {
     fn from_str(text: &str) -> Result<Self, ParseNameError> {
         let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
         let bytes = text.as_bytes();
-        let ends = bytes.first().is_some_and(|b| inner(*b)) && bytes.last().is_some_and(|b| inner(*b));
+        let ends =
+            bytes.first().is_some_and(|b| inner(*b)) && bytes.last().is_some_and(|b| inner(*b));
         if ends && bytes.len() <= NAME_MAX_BYTES && bytes.iter().all(|b| inner(*b) || *b == b'-') {
             Ok(Self(text.to_owned()))
         } else {
@@ -43,7 +46,9 @@ impl FromStr for Name {
 
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
     }
 }
 

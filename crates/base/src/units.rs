@@ -17,7 +17,10 @@ pub struct ParseUnitError {
 }
 
 fn fail(expected: &'static str, found: &str) -> ParseUnitError {
-    ParseUnitError { expected, found: found.to_owned() }
+    ParseUnitError {
+        expected,
+        found: found.to_owned(),
+    }
 }
 
 macro_rules! serde_as_text {
@@ -30,7 +33,9 @@ macro_rules! serde_as_text {
 
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+                String::deserialize(deserializer)?
+                    .parse()
+                    .map_err(D::Error::custom)
             }
         }
     };
@@ -47,12 +52,18 @@ impl FromStr for Millicores {
     fn from_str(text: &str) -> Result<Self, ParseUnitError> {
         let error = || fail("CPU such as 250m, 0.5 or 2", text);
         if let Some(millis) = text.strip_suffix('m') {
-            return whole(millis).and_then(|n| u32::try_from(n).ok()).map(Self).ok_or_else(error);
+            return whole(millis)
+                .and_then(|n| u32::try_from(n).ok())
+                .map(Self)
+                .ok_or_else(error);
         }
         let (cores, fraction) = text.split_once('.').unwrap_or((text, "0"));
         let cores = whole(cores).ok_or_else(error)?;
         let thousandths = thousandths(fraction).ok_or_else(error)?;
-        let millis = cores.checked_mul(1000).and_then(|n| n.checked_add(thousandths)).ok_or_else(error)?;
+        let millis = cores
+            .checked_mul(1000)
+            .and_then(|n| n.checked_add(thousandths))
+            .ok_or_else(error)?;
         u32::try_from(millis).map(Self).map_err(|_| error())
     }
 }
@@ -93,13 +104,18 @@ impl FromStr for Bytes {
             .iter()
             .find_map(|(unit, size)| text.strip_suffix(unit).map(|digits| (digits, *size)))
             .unwrap_or((text, 1));
-        whole(digits).and_then(|n| n.checked_mul(size)).map(Self).ok_or_else(error)
+        whole(digits)
+            .and_then(|n| n.checked_mul(size))
+            .map(Self)
+            .ok_or_else(error)
     }
 }
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unit = BYTE_UNITS[..4].iter().find(|(_, size)| self.0 > 0 && self.0.is_multiple_of(*size));
+        let unit = BYTE_UNITS[..4]
+            .iter()
+            .find(|(_, size)| self.0 > 0 && self.0.is_multiple_of(*size));
         match unit {
             Some((unit, size)) => write!(f, "{}{unit}", self.0 / size),
             None => write!(f, "{}", self.0),
@@ -144,7 +160,10 @@ impl FromStr for Share {
         let error = || fail("a count such as 1 or a share such as 25%", text);
         let number = |digits| whole(digits).and_then(|n| u32::try_from(n).ok());
         match text.strip_suffix('%') {
-            Some(digits) => number(digits).filter(|n| *n <= 100).map(Self::Percent).ok_or_else(error),
+            Some(digits) => number(digits)
+                .filter(|n| *n <= 100)
+                .map(Self::Percent)
+                .ok_or_else(error),
             None => number(text).map(Self::Count).ok_or_else(error),
         }
     }
@@ -199,7 +218,10 @@ impl FromStr for Rate {
     fn from_str(text: &str) -> Result<Self, ParseUnitError> {
         let error = || fail("a rate such as 100/s, 600/m or 1000/h", text);
         let (count, per) = text.split_once('/').ok_or_else(error)?;
-        let count = whole(count).and_then(|n| u32::try_from(n).ok()).and_then(NonZeroU32::new).ok_or_else(error)?;
+        let count = whole(count)
+            .and_then(|n| u32::try_from(n).ok())
+            .and_then(NonZeroU32::new)
+            .ok_or_else(error)?;
         let per = match per {
             "s" => RatePeriod::Second,
             "m" => RatePeriod::Minute,
@@ -242,7 +264,10 @@ impl<T: FromStr<Err = ParseUnitError> + PartialOrd + Copy> FromStr for Bounds<T>
             }
         };
         if request > limit {
-            return Err(fail("a request not above its limit, such as 100m..200m", text));
+            return Err(fail(
+                "a request not above its limit, such as 100m..200m",
+                text,
+            ));
         }
         Ok(Self { request, limit })
     }
@@ -266,13 +291,19 @@ impl<T: fmt::Display + PartialEq> Serialize for Bounds<T> {
 
 impl<'de, T: FromStr<Err = ParseUnitError> + PartialOrd + Copy> Deserialize<'de> for Bounds<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
     }
 }
 
 /// Digits only: `str::parse` alone would take a leading `+`.
 fn whole(digits: &str) -> Option<u64> {
-    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+    digits
+        .bytes()
+        .all(|b| b.is_ascii_digit())
+        .then(|| digits.parse().ok())
+        .flatten()
 }
 
 /// `5`, `25` and `250` after the point are 500, 250 and 250 thousandths.
@@ -293,7 +324,11 @@ mod tests {
     #[track_caller]
     fn check<T: FromStr + fmt::Display + PartialEq + fmt::Debug>(text: &str, shown: Option<&str>) {
         let value = text.parse::<T>().ok();
-        assert_eq!(value.as_ref().map(ToString::to_string).as_deref(), shown, "{text}");
+        assert_eq!(
+            value.as_ref().map(ToString::to_string).as_deref(),
+            shown,
+            "{text}"
+        );
         if let Some(shown) = shown {
             assert_eq!(shown.parse::<T>().ok(), value, "round trip of {text}");
         }

@@ -80,7 +80,10 @@ impl Service {
     /// The number of the primary port.
     #[must_use]
     pub fn primary_port_number(&self) -> Option<u16> {
-        self.primary_port.as_ref().and_then(|name| self.ports.get(name)).copied()
+        self.primary_port
+            .as_ref()
+            .and_then(|name| self.ports.get(name))
+            .copied()
     }
 }
 
@@ -423,7 +426,9 @@ impl RouteHeaders {
     /// Whether `address` may say whom it speaks for.
     #[must_use]
     pub fn trusts(&self, address: IpAddr) -> bool {
-        self.trusted_proxies.iter().any(|net| net.contains(&address))
+        self.trusted_proxies
+            .iter()
+            .any(|net| net.contains(&address))
     }
 }
 
@@ -444,14 +449,19 @@ mod optional_duration {
     use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
     #[expect(clippy::ref_option, reason = "the shape that serde's `with` asks for")]
-    pub(super) fn serialize<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        value: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         match value {
             Some(duration) => serializer.serialize_str(&wharf_base::duration::format(*duration)),
             None => serializer.serialize_none(),
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
         Option::<String>::deserialize(deserializer)?
             .map(|text| wharf_base::duration::parse(&text).map_err(D::Error::custom))
             .transpose()

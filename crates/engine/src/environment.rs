@@ -1,0 +1,229 @@
+//! What a process of a service is started with: command, folder, variables, user.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use wharf_base::ids::{Name, ReleaseId};
+use wharf_plan::model::{Command, Service, Source, StoreEngine, VolumeSource};
+use wharf_plan::template::{Field, Own, Reference};
+use wharf_process::User;
+use wharf_store::Credentials;
+
+use crate::release::{Artifact, Release};
+use crate::secrets::Secrets;
+use crate::state_dir::StateDir;
+
+/// Variables of the engine's own environment that services see too. Everything else stays out: a developer's shell
+/// holds credentials that are not the service's.
+const INHERITED: [&str; 8] = ["PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+
+/// Where a store answers, with what.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct StoreAddress {
+    pub(crate) engine: StoreEngine,
+    pub(crate) credentials: Credentials,
+    /// An external store's URL as it was given.
+    pub(crate) url: Option<String>,
+}
+
+/// What the templates of a service may refer to.
+pub(crate) struct Context<'a> {
+    pub(crate) state: &'a StateDir,
+    pub(crate) release: &'a Release,
+    pub(crate) secrets: &'a Secrets,
+    pub(crate) stores: &'a BTreeMap<Name, StoreAddress>,
+    /// The stable internal ports of services that others refer to.
+    pub(crate) services: &'a BTreeMap<Name, u16>,
+    pub(crate) user: Option<User>,
+}
+
+/// Why a process cannot be started.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct EnvironmentError(pub(crate) String);
+
+/// A process, all but its ports.
+#[derive(Clone)]
+pub(crate) struct Prepared {
+    pub(crate) argv: Vec<String>,
+    pub(crate) cwd: PathBuf,
+    pub(crate) env: BTreeMap<String, String>,
+}
+
+impl Context<'_> {
+    /// The process that runs `command`, or the service's own command, on `ports`.
+    pub(crate) fn prepare(
+        &self,
+        name: &Name,
+        command: Option<&Command>,
+        ports: &BTreeMap<Name, u16>,
+    ) -> Result<Prepared, EnvironmentError> {
+        let (service, revision) = self
+            .release
+            .service(name)
+            .ok_or_else(|| EnvironmentError(format!("there is no service `{name}` in {}", self.release.id)))?;
+        let artifact = revision.artifact.as_ref();
+        let command = command
+            .or(service.command.as_ref())
+            .or_else(|| artifact.and_then(|artifact| artifact.default_command.as_ref()))
+            .ok_or_else(|| {
+                EnvironmentError(format!(
+                    "`{name}` has no `command` and its build does not say what starts it: add `command:` to it"
+                ))
+            })?;
+        let cwd = artifact.map_or_else(|| self.release.base_dir.clone(), |artifact| artifact.dir.clone());
+        let env = self.variables(name, service, revision.release, artifact, ports)?;
+        Ok(Prepared { argv: command.argv(), cwd, env })
+    }
+
+    fn variables(
+        &self,
+        name: &Name,
+        service: &Service,
+        revision: ReleaseId,
+        artifact: Option<&Artifact>,
+        ports: &BTreeMap<Name, u16>,
+    ) -> Result<BTreeMap<String, String>, EnvironmentError> {
+        let mut env: BTreeMap<String, String> =
+            INHERITED.iter().filter_map(|key| Some(((*key).to_owned(), std::env::var(key).ok()?))).collect();
+        if let Some(artifact) = artifact {
+            let inherited = env.get("PATH").cloned().unwrap_or_default();
+            let before = artifact.path_prepend.iter().map(|path| path.display().to_string());
+            let path: Vec<String> = before.chain([inherited]).filter(|part| !part.is_empty()).collect();
+            env.insert("PATH".to_owned(), path.join(":"));
+            env.extend(artifact.env.clone());
+        }
+        // Its own folder would be writable by no other service's user; `/tmp` exists and belongs to nobody.
+        let home = if self.user.is_some() { Some("/tmp".to_owned()) } else { std::env::var("HOME").ok() };
+        env.extend(home.map(|home| ("HOME".to_owned(), home)));
+        // Services listen where only this machine reaches them; the ingress is the door.
+        env.insert("HOST".to_owned(), "127.0.0.1".to_owned());
+        for (port, number) in ports {
+            let variable = format!("PORT_{}", port.as_str().to_uppercase().replace('-', "_"));
+            env.insert(variable, number.to_string());
+        }
+        if let Some(port) = service.primary_port.as_ref().and_then(|primary| ports.get(primary)) {
+            env.insert("PORT".to_owned(), port.to_string());
+        }
+        env.extend(self.secrets.files.get(name).cloned().unwrap_or_default());
+        for (key, template) in &service.environment {
+            let value = template.render(|reference| self.look_up(name, service, revision, reference))?;
+            env.insert(key.clone(), value);
+        }
+        Ok(env)
+    }
+
+    fn look_up(
+        &self,
+        name: &Name,
+        service: &Service,
+        revision: ReleaseId,
+        reference: &Reference,
+    ) -> Result<String, EnvironmentError> {
+        match reference {
+            Reference::Field { of, field } => self.field(of, *field),
+            Reference::Env { name: variable, default } => self
+                .secrets
+                .env
+                .get(variable)
+                .filter(|value| !value.is_empty())
+                .or(default.as_ref())
+                .cloned()
+                .ok_or_else(|| {
+                    EnvironmentError(format!(
+                        "`{name}` needs the environment variable {variable}, which was not set when {revision} was made: set it, or write `${{env.{variable}:-default}}`"
+                    ))
+                }),
+            Reference::Volume(volume) => Ok(self.volume(service, volume)),
+            Reference::Wharf(Own::Project) => Ok(self.release.plan.name.to_string()),
+            Reference::Wharf(Own::Service) => Ok(name.to_string()),
+            Reference::Wharf(Own::Release) => Ok(revision.to_string()),
+            Reference::Wharf(Own::Environment) => {
+                Ok(self.release.plan.environment.as_ref().map(ToString::to_string).unwrap_or_default())
+            }
+        }
+    }
+
+    fn field(&self, of: &Name, field: Field) -> Result<String, EnvironmentError> {
+        if let Some(store) = self.stores.get(of) {
+            return Ok(match field {
+                Field::Url => store.url.clone().unwrap_or_else(|| store.credentials.url(store.engine)),
+                Field::Host => store.credentials.host.clone(),
+                Field::Port => store.credentials.port.to_string(),
+                Field::User => store.credentials.user.clone(),
+                Field::Password => store.credentials.password.clone(),
+                Field::Database => store.credentials.database.clone(),
+            });
+        }
+        let port = self
+            .services
+            .get(of)
+            .ok_or_else(|| EnvironmentError(format!("`{of}` is neither a store nor a service with a port")))?;
+        match field {
+            Field::Url => Ok(format!("http://127.0.0.1:{port}")),
+            Field::Host => Ok("127.0.0.1".to_owned()),
+            Field::Port => Ok(port.to_string()),
+            _ => Err(EnvironmentError(format!("the service `{of}` has no field `{}`", field.as_str()))),
+        }
+    }
+
+    /// Where a named volume is found on this machine: the project's own folder for it, whatever its target.
+    fn volume(&self, service: &Service, volume: &Name) -> String {
+        let named = |source: &VolumeSource| *source == VolumeSource::Named(volume.clone());
+        debug_assert!(service.volumes.iter().any(|v| named(&v.source)), "the plan checks references");
+        self.state.volume(volume).display().to_string()
+    }
+}
+
+/// Where a volume lies on this machine.
+fn volume_source(state: &StateDir, base_dir: &Path, source: &VolumeSource) -> PathBuf {
+    match source {
+        VolumeSource::Named(name) => state.volume(name),
+        VolumeSource::Path(path) => base_dir.join(path),
+    }
+}
+
+/// The links that an artifact gets for the service's volumes, by their place in it. Absolute targets cannot be mounted
+/// for a process; `${volume.NAME}` finds those.
+pub(crate) fn volume_links(state: &StateDir, base_dir: &Path, service: &Service) -> BTreeMap<PathBuf, PathBuf> {
+    let relative = service.volumes.iter().filter(|volume| !Path::new(&volume.target).is_absolute());
+    relative.map(|volume| (PathBuf::from(&volume.target), volume_source(state, base_dir, &volume.source))).collect()
+}
+
+/// Makes the folders of the service's named volumes, owned by `user`, and, for a program of this machine, which has no
+/// artifact, the links in its folder.
+pub(crate) fn prepare_volumes(
+    state: &StateDir,
+    base_dir: &Path,
+    service: &Service,
+    user: Option<User>,
+) -> Result<(), EnvironmentError> {
+    for volume in &service.volumes {
+        if let VolumeSource::Named(name) = &volume.source {
+            make_owned(&state.volume(name), user)?;
+        }
+    }
+    if service.source != Source::Command {
+        return Ok(());
+    }
+    for (target, source) in volume_links(state, base_dir, service) {
+        let link = base_dir.join(target);
+        if std::fs::read_link(&link).is_ok_and(|there| there == source) || link == source {
+            continue;
+        }
+        std::os::unix::fs::symlink(&source, &link).map_err(|error| {
+            EnvironmentError(format!("cannot link the volume at {}: {error}", link.display()))
+        })?;
+    }
+    Ok(())
+}
+
+/// Makes a folder and gives it to `user`.
+pub(crate) fn make_owned(dir: &Path, user: Option<User>) -> Result<(), EnvironmentError> {
+    let fail = |error: std::io::Error| EnvironmentError(format!("cannot make the folder {}: {error}", dir.display()));
+    std::fs::create_dir_all(dir).map_err(fail)?;
+    if let Some(user) = user {
+        std::os::unix::fs::chown(dir, Some(user.uid), Some(user.gid)).map_err(fail)?;
+    }
+    Ok(())
+}

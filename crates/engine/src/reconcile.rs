@@ -1,0 +1,208 @@
+//! From what is to what is wanted: one pass over stores, services, jobs, roll-out and ingress.
+
+use wharf_base::clock::Timestamp;
+use wharf_base::ids::{Name, ReleaseId};
+use wharf_control::service::{Action, Wanted, decide};
+use wharf_plan::model::{Condition, Rollout, Service};
+
+use crate::api::EventKind;
+use crate::engine::Engine;
+use crate::saved::SavedRole;
+
+impl Engine {
+    /// Decides all that follows from the present state. Idempotent: a second call right after adds nothing.
+    pub(crate) fn reconcile(&mut self) {
+        self.wake = None;
+        self.tend_stores();
+        self.tend_replicas();
+        self.tend_jobs();
+        if self.shutdown.is_some() {
+            self.reconcile_shutdown();
+        } else {
+            self.reconcile_services();
+            self.reconcile_rollout();
+        }
+        self.publish_routes();
+        self.tend_draining();
+    }
+
+    fn reconcile_services(&mut self) {
+        let Some(target) = self.target().cloned() else { return };
+        for name in order_of(&target.plan.services) {
+            let (Some(service), Some(revision)) =
+                (target.plan.services.get(&name), target.revisions.get(&name))
+            else {
+                continue;
+            };
+            let settled = self.reconcile_service(&name, service, revision.release);
+            let news = if settled { self.settled.insert(name.clone()) } else { self.settled.remove(&name) };
+            if settled && news && self.is_rolling() {
+                let ready = self.desired(&name, service, revision.release);
+                self.tell(self.saved.target, EventKind::Service { service: name, ready });
+            }
+        }
+        if !self.is_rolling() {
+            self.retire_removed(&target.plan.services.keys().cloned().collect::<Vec<_>>());
+        }
+    }
+
+    fn reconcile_service(&mut self, name: &Name, service: &Service, release: ReleaseId) -> bool {
+        let desired = self.desired(name, service, release);
+        let view = self.view(name);
+        let at_target = view.iter().filter(|replica| replica.release == release).count();
+        // What a service needs gates its new replicas, not the ones that serve.
+        let waits_for = self.waits_for(name, service, release, at_target < desired as usize);
+        let wanted = Wanted {
+            target: release,
+            desired,
+            singleton: service.singleton,
+            keeps_old: !service.ports.is_empty() && !self.is_reverting(),
+            may_start: waits_for.is_none(),
+            policy: service.rollout.clone(),
+        };
+        let decision = decide(&wanted, &view, self.now());
+        if let Some(wake) = decision.wake {
+            self.wake_at(wake);
+        }
+        for action in decision.actions {
+            match action {
+                Action::Start { count } => (0..count).for_each(|_| self.start_replica(name, release)),
+                Action::Recall(id) => self.set_role(&id, SavedRole::Serving),
+                Action::Withdraw(id) => self.withdraw_replica(&id, true),
+                Action::Stop(id) => self.withdraw_replica(&id, false),
+            }
+        }
+        let settled = decision.settled && waits_for.is_none();
+        match waits_for {
+            Some(reason) => drop(self.blocked.insert(name.clone(), reason)),
+            None => drop(self.blocked.remove(name)),
+        }
+        settled
+    }
+
+    /// How many replicas a service is to have: what was set by hand, else what its release says; none of a scheduled
+    /// one, and none of a job that is done.
+    pub(crate) fn desired(&self, name: &Name, service: &Service, release: ReleaseId) -> u32 {
+        let done = self.saved.completed.contains(&(name.clone(), release));
+        let job = self.target().is_some_and(|target| target.is_job(name));
+        if service.schedule.is_some() || (job && done) {
+            return 0;
+        }
+        let count = self.saved.scale.get(name).copied().unwrap_or(service.replicas);
+        if service.singleton { count.min(1) } else { count }
+    }
+
+    /// What keeps new replicas of a service from starting, in a few words; its one-shot is started once nothing
+    /// else does.
+    fn waits_for(&mut self, name: &Name, service: &Service, release: ReleaseId, starts: bool) -> Option<String> {
+        if !starts && !service.schedule.is_some() {
+            return None;
+        }
+        for (needed, condition) in &service.needs {
+            if let Some(reason) = self.unmet(needed, *condition) {
+                return Some(reason);
+            }
+        }
+        if self.one_shot_done(name, release) { None } else { Some("its release command".to_owned()) }
+    }
+
+    fn unmet(&self, needed: &Name, condition: Condition) -> Option<String> {
+        let target = self.target()?;
+        if target.plan.stores.contains_key(needed) {
+            let store = self.live_stores.get(needed);
+            if store.is_some_and(crate::stores::LiveStore::is_ready) {
+                return None;
+            }
+            let message = store.and_then(|store| store.message.as_deref());
+            return Some(match message {
+                Some(message) => format!("the store `{needed}`: {message}"),
+                None => format!("the store `{needed}` to be ready"),
+            });
+        }
+        let release = target.revisions.get(needed)?.release;
+        let met = match condition {
+            Condition::Started => self.view(needed).iter().any(|replica| {
+                replica.release == release && self.live.get(&replica.id).is_some_and(|live| live.pid.is_some())
+            }),
+            Condition::Healthy => self.settled.contains(needed),
+            Condition::Completed => self.saved.completed.contains(&(needed.clone(), release)),
+        };
+        let word = match condition {
+            Condition::Started => "started",
+            Condition::Healthy => "healthy",
+            Condition::Completed => "completed",
+        };
+        (!met).then(|| format!("`{needed}` to be {word}"))
+    }
+
+    /// Services that the serving release does not have any more.
+    fn retire_removed(&mut self, present: &[Name]) {
+        let mut removed: Vec<Name> = self.saved.replicas.values().map(|replica| replica.service.clone()).collect();
+        removed.retain(|name| !present.contains(name));
+        removed.sort();
+        removed.dedup();
+        let Some(target) = self.saved.target else { return };
+        for name in removed {
+            let now = self.now();
+            let decision = decide(&Wanted { keeps_old: true, ..gone(target) }, &self.view(&name), now);
+            if let Some(wake) = decision.wake {
+                self.wake_at(wake);
+            }
+            for action in decision.actions {
+                match action {
+                    Action::Withdraw(id) => self.withdraw_replica(&id, true),
+                    Action::Stop(id) => self.withdraw_replica(&id, false),
+                    Action::Start { .. } | Action::Recall(_) => {}
+                }
+            }
+        }
+    }
+
+    /// Runs `act` at `at`, if nothing wakes the engine before.
+    pub(crate) fn due(&mut self, at: Timestamp) -> bool {
+        if at <= self.now() {
+            return true;
+        }
+        self.wake_at(at);
+        false
+    }
+}
+
+/// A service that is not to have any replica.
+fn gone(target: ReleaseId) -> Wanted {
+    Wanted {
+        target,
+        desired: 0,
+        singleton: false,
+        keeps_old: false,
+        may_start: true,
+        policy: Rollout {
+            surge: wharf_base::units::Share::Count(1),
+            unavailable: wharf_base::units::Share::Count(0),
+            min_ready: std::time::Duration::ZERO,
+            progress_deadline: std::time::Duration::ZERO,
+            // As long as an undo of the release that removed it may want it back.
+            keep_old: std::time::Duration::from_secs(600),
+        },
+    }
+}
+
+/// The services, each after the services that it needs.
+pub(crate) fn order_of(services: &std::collections::BTreeMap<Name, Service>) -> Vec<Name> {
+    fn visit(name: &Name, services: &std::collections::BTreeMap<Name, Service>, order: &mut Vec<Name>, depth: usize) {
+        // The plan has no circles; the depth guards a state file that was tampered with.
+        if order.contains(name) || depth > services.len() {
+            return;
+        }
+        let Some(service) = services.get(name) else { return };
+        for needed in service.needs.keys() {
+            visit(needed, services, order, depth + 1);
+        }
+        order.push(name.clone());
+    }
+    let mut order = vec![];
+    for name in services.keys() {
+        visit(name, services, &mut order, 0);
+    }
+    order
+}

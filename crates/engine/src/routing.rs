@@ -1,0 +1,296 @@
+//! From releases and replicas to the ingress's configuration.
+//!
+//! The routes are those of the release that serves; the endpoints are the replicas that are ready, whatever release
+//! they are of. Both change in one configuration, so no request meets a half.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::time::Duration;
+
+use wharf_base::ids::{Name, ReleaseId, ReplicaId};
+use wharf_ingress::config::{
+    Action, Certificate, Config, Draining, Endpoint, Headers, HealthCheck, Limits, Listener, Revision, Route,
+    Upstream,
+};
+use wharf_plan::model::{Check, Plan, RouteAction, Tls};
+use wharf_plan::template::{Reference, Template};
+
+use crate::api::{ApiError, EventKind};
+use crate::engine::Engine;
+use crate::replicas::free_port;
+use crate::saved::SavedRole;
+
+/// The listener of the routes.
+pub(crate) const HTTP: &str = "http";
+/// The listener of the routes over TLS.
+pub(crate) const HTTPS: &str = "https";
+
+/// The default addresses; where a port is taken, the next one that is free.
+const DEFAULT_HTTP: u16 = 8_080;
+const DEFAULT_HTTPS: u16 = 8_443;
+
+/// How many ports after the default are tried.
+const PORTS_TRIED: u16 = 100;
+
+/// The ingress looks at the replicas itself, should no engine do so: slowly, since usually one does.
+const HEALTH_PERIOD: Duration = Duration::from_secs(5);
+
+impl Engine {
+    /// The internal ports of services that others refer to, by service.
+    pub(crate) fn internal_ports(&self) -> BTreeMap<Name, u16> {
+        let internal = self.saved.listeners.iter();
+        internal
+            .filter_map(|(name, address)| Some((name.strip_prefix("svc-")?.parse().ok()?, address.port())))
+            .collect()
+    }
+
+    /// Binds what the plan listens on and is not bound yet.
+    pub(crate) fn request_listeners(
+        &mut self,
+        plan: &Plan,
+        http: Option<SocketAddr>,
+        https: Option<SocketAddr>,
+    ) -> Result<(), ApiError> {
+        let saved = |name: &str| self.saved.listeners.get(name).copied();
+        let mut wanted: Vec<(String, Option<SocketAddr>, u16)> =
+            vec![(HTTP.to_owned(), http.or(saved(HTTP)), DEFAULT_HTTP)];
+        if plan.routes.iter().any(|route| route.tls == Tls::Auto) {
+            wanted.push((HTTPS.to_owned(), https.or(saved(HTTPS)), DEFAULT_HTTPS));
+        }
+        for service in referred_services(plan) {
+            let name = format!("svc-{service}");
+            wanted.push((name.clone(), saved(&name), 0));
+        }
+        let mut changed = false;
+        for (name, address, default) in wanted {
+            let bound = self.ingress.listeners().get(&name).copied();
+            if bound.is_some() && (address.is_none() || address == bound) {
+                continue;
+            }
+            let explicit = (name == HTTP && http.is_some()) || (name == HTTPS && https.is_some());
+            let listener = bind(address, explicit, default).map_err(|error| ApiError {
+                message: format!("cannot listen for `{name}`: {error}"),
+                hint: Some("free the address or choose another with --http or --https".to_owned()),
+            })?;
+            let local = listener.local_addr().map_err(|error| crate::engine::api_error(&error))?;
+            if let Some(wanted) = address.filter(|wanted| *wanted != local && default != 0) {
+                let message = format!("{wanted} is taken, so the ingress listens on {local}");
+                self.tell(None, EventKind::Notice { message });
+            }
+            self.saved.listeners.insert(name.clone(), local);
+            self.ingress.add_listener(name, listener);
+            changed = true;
+        }
+        if changed {
+            self.effect(|engine| engine.ingress.use_listeners());
+        }
+        Ok(())
+    }
+
+    /// Makes the configuration and, if it is another than before, has the ingress take it over.
+    pub(crate) fn publish_routes(&mut self) {
+        let Some(release) = self.serving().or_else(|| self.target()) else { return };
+        if self.saved.listeners.is_empty() {
+            return;
+        }
+        let plan = release.plan.clone();
+        let mut config = Config {
+            generation: self.saved.generation,
+            project: plan.name.to_string(),
+            listeners: self.listeners(),
+            routes: self.routes(&plan),
+            upstreams: self.upstreams(),
+            certificates: vec![],
+        };
+        if config.listeners.contains_key(HTTPS) {
+            config.certificates = self.certificates(&plan);
+        }
+        if self.ingress.wanted().is_some_and(|wanted| *wanted == config) {
+            return;
+        }
+        self.saved.generation += 1;
+        config.generation = self.saved.generation;
+        self.ingress.set_wanted(config);
+        self.effect(|engine| engine.ingress.send_wanted());
+    }
+
+    fn listeners(&self) -> BTreeMap<String, Listener> {
+        let kind = |name: &str| match name {
+            HTTP => Listener::Http,
+            HTTPS => Listener::Https,
+            internal => Listener::Upstream(internal.trim_start_matches("svc-").to_owned()),
+        };
+        self.ingress.listeners().keys().map(|name| (name.clone(), kind(name))).collect()
+    }
+
+    fn routes(&self, plan: &Plan) -> Vec<Route> {
+        let route = |(index, route): (usize, &wharf_plan::model::Route)| Route {
+            name: route.host.clone().unwrap_or_else(|| "default".to_owned()),
+            // The first route answers on the plain address too: locally nobody has its host in the DNS.
+            hosts: match &route.host {
+                Some(host) if index > 0 => vec![host.clone(), format!("{host}.localhost")],
+                _ => vec![],
+            },
+            // Opt-in on this machine: nobody has the local authority in their browser at first.
+            https_redirect: None,
+            paths: route.paths.iter().map(|(path, action)| (path.clone(), route_action(plan, action))).collect(),
+            limits: Limits {
+                rate_per_second: route.limits.rate.map(wharf_base::units::Rate::per_second),
+                burst: route.limits.burst,
+                body_bytes: route.limits.body.map(|bytes| bytes.0),
+                request_timeout: route.limits.request_timeout,
+                idle_timeout: route.limits.idle_timeout,
+                connections: route.limits.connections,
+            },
+            headers: Headers {
+                security: route.headers.security,
+                request: route.headers.request.clone(),
+                response: route.headers.response.clone(),
+                trusted_proxies: route.headers.trusted_proxies.clone(),
+            },
+        };
+        plan.routes.iter().enumerate().map(route).collect()
+    }
+
+    fn upstreams(&self) -> BTreeMap<String, Upstream> {
+        let mut upstreams = BTreeMap::new();
+        for release in [self.serving(), self.target()].into_iter().flatten() {
+            for (name, service) in &release.plan.services {
+                for port in service.ports.keys() {
+                    let primary = service.primary_port.as_ref() == Some(port);
+                    let key = upstream_name(name, port, primary);
+                    let upstream = upstreams.entry(key).or_insert_with(|| self.upstream(name, port));
+                    if primary {
+                        upstream.health = service.probes.readiness.as_ref().and_then(health_check);
+                    }
+                }
+            }
+        }
+        upstreams
+    }
+
+    fn upstream(&self, service: &Name, port: &Name) -> Upstream {
+        let mut revisions: BTreeMap<ReleaseId, Vec<Endpoint>> = BTreeMap::new();
+        let mut draining = vec![];
+        for (id, replica) in self.saved.replicas.iter().filter(|(_, replica)| replica.service == *service) {
+            let Some(number) = replica.ports.get(port) else { continue };
+            match replica.role {
+                SavedRole::Serving if self.is_ready(id) => {
+                    let address = (Ipv4Addr::LOCALHOST, *number).into();
+                    let endpoint = Endpoint { id: id.to_string(), address };
+                    revisions.entry(replica.release).or_default().push(endpoint);
+                }
+                SavedRole::Leaving { deadline, .. } => {
+                    draining.push(Draining { id: id.to_string(), deadline_millis: deadline.0 });
+                }
+                _ => {}
+            }
+        }
+        let revision = |(release, endpoints): (ReleaseId, Vec<Endpoint>)| Revision {
+            release: release.to_string(),
+            weight: u32::try_from(endpoints.len()).unwrap_or(u32::MAX),
+            endpoints,
+        };
+        Upstream {
+            service: service.to_string(),
+            revisions: revisions.into_iter().map(revision).collect(),
+            draining,
+            health: None,
+        }
+    }
+
+    fn is_ready(&self, id: &ReplicaId) -> bool {
+        self.live.get(id).is_some_and(|live| live.ready_since().is_some())
+    }
+
+    /// Certificates of the local authority for every host that is served.
+    fn certificates(&mut self, plan: &Plan) -> Vec<Certificate> {
+        let mut names = vec!["localhost".to_owned(), format!("{}.localhost", plan.name), "127.0.0.1".to_owned()];
+        names.extend(plan.routes.iter().filter_map(|route| route.host.clone()));
+        match self.ingress.certificate(&self.state.tls(), &names) {
+            Ok(certificate) => vec![certificate],
+            Err(message) => {
+                self.tell(None, EventKind::Notice { message });
+                vec![]
+            }
+        }
+    }
+
+    /// The addresses under which people reach the project, the plain one first.
+    pub(crate) fn urls(&self) -> Vec<String> {
+        let mut urls = vec![];
+        let listeners = self.ingress.listeners();
+        if let Some(http) = listeners.get(HTTP) {
+            urls.push(format!("http://{http}"));
+            if let Some(project) = &self.saved.project {
+                urls.push(format!("http://{project}.localhost:{}", http.port()));
+            }
+        }
+        if let Some(https) = listeners.get(HTTPS) {
+            urls.push(format!("https://{https}"));
+        }
+        urls
+    }
+}
+
+fn upstream_name(service: &Name, port: &Name, primary: bool) -> String {
+    if primary { service.to_string() } else { format!("{service}:{port}") }
+}
+
+fn route_action(plan: &Plan, action: &RouteAction) -> Action {
+    match action {
+        RouteAction::Service { service, port, strip_prefix } => {
+            let primary = plan.services.get(service).and_then(|s| s.primary_port.as_ref()) == Some(port);
+            Action::Forward { upstream: upstream_name(service, port, primary), strip_prefix: *strip_prefix }
+        }
+        RouteAction::Redirect { to, status } => Action::Redirect { to: to.clone(), status: *status },
+    }
+}
+
+fn health_check(probe: &wharf_plan::model::Probe) -> Option<HealthCheck> {
+    match &probe.check {
+        Check::Http { path, headers, host: None, status: (200, 399), .. } if headers.is_empty() => Some(HealthCheck {
+            path: path.clone(),
+            period: probe.period.max(HEALTH_PERIOD),
+            timeout: probe.timeout,
+            failure_threshold: probe.failure_threshold,
+        }),
+        _ => None,
+    }
+}
+
+/// Services that another service refers to by `${name.url}` and the like.
+fn referred_services(plan: &Plan) -> Vec<Name> {
+    let templates = plan.services.values().flat_map(|service| service.environment.values());
+    let mut referred: Vec<Name> = templates
+        .flat_map(Template::references)
+        .filter_map(|reference| match reference {
+            Reference::Field { of, .. } if plan.services.contains_key(of) => Some(of.clone()),
+            _ => None,
+        })
+        .collect();
+    referred.sort();
+    referred.dedup();
+    referred
+}
+
+/// Listens on `address`; where that is taken and nobody insists, on the next port that is free.
+fn bind(address: Option<SocketAddr>, explicit: bool, default: u16) -> std::io::Result<TcpListener> {
+    if default == 0 {
+        let port = address.map(|address| address.port()).or_else(|| free_port(&[])).unwrap_or_default();
+        return TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .or_else(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, free_port(&[]).unwrap_or_default())));
+    }
+    let first = address.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, default).into());
+    let mut result = TcpListener::bind(first);
+    if explicit {
+        return result;
+    }
+    for port in first.port().saturating_add(1)..=first.port().saturating_add(PORTS_TRIED) {
+        if result.is_ok() {
+            break;
+        }
+        result = TcpListener::bind((first.ip(), port));
+    }
+    result
+}

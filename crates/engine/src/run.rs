@@ -1,0 +1,92 @@
+//! An engine from its start to its end, in a process of its own.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+
+use tokio::task::LocalSet;
+use wharf_process::{Marker, sweep, unprivileged};
+
+use crate::engine::Engine;
+use crate::ingress_link::IngressLink;
+use crate::saved::{StateError, Store};
+use crate::server::serve;
+use crate::state_dir::StateDir;
+
+/// Why an engine cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Another one runs.
+    #[error("another engine runs for {0}")]
+    Locked(String),
+    /// Something of the state directory cannot be used.
+    #[error("cannot use {path}")]
+    Io {
+        /// What.
+        path: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The state cannot be used.
+    #[error("the engine's state failed it")]
+    State(#[from] StateError),
+    /// Something of the project is still there after everything was stopped.
+    #[error("something of the project cannot be stopped")]
+    Sweep(#[from] wharf_process::SweepError),
+}
+
+/// Runs the engine of a state directory until it is told to end. Blocks.
+///
+/// # Errors
+/// See [`RunError`].
+pub fn run(state: &StateDir) -> Result<(), RunError> {
+    let io = |path: &std::path::Path| {
+        let path = path.display().to_string();
+        move |source| RunError::Io { path, source }
+    };
+    state.create().map_err(io(state.root()))?;
+    let _lock = lock(state)?;
+    let marker = state.marker().map_err(io(state.root()))?;
+    let user = unprivileged::user_for(state.root().parent().unwrap_or(state.root())).map_err(io(state.root()))?;
+    let database = Store::open(&state.database())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(io(state.root()))?;
+    let stopped = LocalSet::new().block_on(&runtime, async {
+        let running = running_ingress(state).await;
+        let sockets = match running {
+            Some(_) => wharf_ingress::client::take_listeners(&state.ingress_socket()).await.unwrap_or_default(),
+            None => vec![],
+        };
+        let link = |events, _: &_| IngressLink::new(state, &marker, sockets, running, events);
+        let (engine, events) = Engine::new(state.clone(), marker.clone(), database, user, link)?;
+        let socket = wharf_process::unix_socket::bind_async(&state.engine_socket())
+            .map_err(io(&state.engine_socket()))?;
+        tokio::task::spawn_local(serve(socket, engine.events.clone()));
+        engine.run(events).await.map_err(RunError::from)
+    })?;
+    if stopped {
+        // Nothing is left, unless it hid from its shim; this finds that too.
+        sweep(&Marker::Project(marker))?;
+        // Whoever connects from now on sees at once that no engine runs.
+        drop(std::fs::remove_file(state.engine_socket()));
+    }
+    Ok(())
+}
+
+/// Held as long as the engine runs; the kernel frees it however that ends.
+fn lock(state: &StateDir) -> Result<File, RunError> {
+    let path = state.engine_lock();
+    let io = |source| RunError::Io { path: path.display().to_string(), source };
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(RunError::Locked(state.root().display().to_string())),
+        Err(std::fs::TryLockError::Error(error)) => Err(io(error)),
+    }
+}
+
+/// The ingress that a former engine started, if it still answers.
+async fn running_ingress(state: &StateDir) -> Option<u32> {
+    wharf_ingress::client::status(&state.ingress_socket()).await.ok().map(|status| status.pid)
+}

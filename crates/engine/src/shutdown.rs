@@ -1,0 +1,113 @@
+//! Stopping everything in order: the ingress finishes its requests, then services stop, each before what it needs,
+//! then the stores; at last nothing of the project runs.
+
+use wharf_base::ids::{Name, ReplicaId};
+
+use crate::api::EventKind;
+use crate::engine::Engine;
+use crate::reconcile::order_of;
+use crate::replica::Order;
+use crate::saved::SavedRole;
+
+/// How far the stopping has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shutdown {
+    /// Kill instead of stopping in order.
+    now: bool,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Services,
+    Stores,
+    Done,
+}
+
+impl Engine {
+    /// Stops everything. A second call with `now` kills what the first one waits for.
+    pub(crate) fn begin_shutdown(&mut self, now: bool) {
+        let stage = self.shutdown.map_or(Stage::Services, |shutdown| shutdown.stage);
+        if self.shutdown.is_none() {
+            self.tell(None, EventKind::Stopping { what: "the ingress".to_owned() });
+            self.ingress.stop();
+        }
+        if let Some((_, build)) = self.building.take() {
+            build.abort();
+        }
+        self.shutdown = Some(Shutdown { now, stage });
+        let order = if now { Order::Kill } else { Order::Stop };
+        self.stop_jobs(order);
+        if now {
+            for id in self.saved.replicas.keys().cloned().collect::<Vec<_>>() {
+                self.kill_replica(&id);
+            }
+            for name in self.live_stores.keys().cloned().collect::<Vec<_>>() {
+                self.stop_store(&name, Order::Kill);
+            }
+        }
+    }
+
+    /// Goes as far as it can: what has to end before the next stage reports its end, which brings the next turn.
+    pub(crate) fn reconcile_shutdown(&mut self) {
+        let Some(shutdown) = self.shutdown else { return };
+        match shutdown.stage {
+            Stage::Services if self.saved.replicas.is_empty() && self.saved.jobs.is_empty() => {
+                self.enter(Stage::Stores);
+                for name in self.live_stores.keys().cloned().collect::<Vec<_>>() {
+                    self.tell(None, EventKind::Stopping { what: format!("the store {name}") });
+                    self.stop_store(&name, if shutdown.now { Order::Kill } else { Order::Stop });
+                }
+                self.reconcile_shutdown();
+            }
+            Stage::Services => self.stop_free_services(),
+            Stage::Stores if self.live_stores.is_empty() => {
+                self.enter(Stage::Done);
+                self.settled.clear();
+                self.exit = true;
+            }
+            Stage::Stores | Stage::Done => {}
+        }
+    }
+
+    fn enter(&mut self, stage: Stage) {
+        if let Some(shutdown) = &mut self.shutdown {
+            shutdown.stage = stage;
+        }
+    }
+
+    /// Stops the services that no running service needs any more.
+    fn stop_free_services(&mut self) {
+        let needed_by = |engine: &Self, name: &Name| {
+            let services = engine.target().map(|target| target.plan.services.clone()).unwrap_or_default();
+            services
+                .iter()
+                .any(|(other, service)| service.needs.contains_key(name) && engine.runs(other))
+        };
+        let mut order = self.target().map(|target| order_of(&target.plan.services)).unwrap_or_default();
+        let running = self.saved.replicas.values().map(|replica| replica.service.clone());
+        for name in running.collect::<Vec<_>>() {
+            if !order.contains(&name) {
+                order.push(name);
+            }
+        }
+        for name in order.into_iter().rev() {
+            if needed_by(self, &name) {
+                continue;
+            }
+            let here = self.saved.replicas.iter().filter(|(_, replica)| replica.service == name);
+            let stopping: Vec<ReplicaId> =
+                here.filter(|(_, replica)| replica.role != SavedRole::Stopping).map(|(id, _)| id.clone()).collect();
+            if !stopping.is_empty() {
+                self.tell(None, EventKind::Stopping { what: name.to_string() });
+            }
+            for id in stopping {
+                self.stop_replica(&id);
+            }
+        }
+    }
+
+    fn runs(&self, service: &Name) -> bool {
+        self.saved.replicas.values().any(|replica| replica.service == *service)
+    }
+}

@@ -1,0 +1,4 @@
+//! Redis: its configuration and a PING.
+
+pub(crate) mod files;
+pub(crate) mod ready;

@@ -1,0 +1,12 @@
+//! The real binary, run as people and scripts run it, by its documented contract alone.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+mod contract;
+mod failing;
+mod http;
+mod items;
+mod leftovers;
+mod releases;
+mod stack;
+mod stores;

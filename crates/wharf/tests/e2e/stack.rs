@@ -1,0 +1,376 @@
+//! One project in a folder of its own, driven by the binary's contract for scripts.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::http::{self, Answer};
+
+/// No command takes longer, cold builds on two busy cores included.
+const DEADLINE: Duration = Duration::from_secs(600);
+/// Nothing that is waited for takes longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A project; everything of it is stopped and removed at the end of the test.
+pub(crate) struct Stack {
+    folder: tempfile::TempDir,
+    pub(crate) url: String,
+}
+
+/// What a command did.
+pub(crate) struct Done {
+    what: String,
+    pub(crate) status: Option<i32>,
+    pub(crate) output: String,
+    pub(crate) errors: String,
+}
+
+impl Done {
+    #[track_caller]
+    pub(crate) fn succeeded(self) -> Self {
+        assert_eq!(
+            self.status,
+            Some(0),
+            "{}\n{}\n{}",
+            self.what,
+            self.output,
+            self.errors
+        );
+        self
+    }
+
+    /// Fails unless the command failed (1) and said all of `parts`.
+    #[track_caller]
+    pub(crate) fn failed_saying(&self, parts: &[&str]) {
+        let said = format!("{}\n{}", self.output, self.errors);
+        assert_eq!(self.status, Some(1), "{}\n{said}", self.what);
+        for part in parts {
+            assert!(
+                said.contains(part),
+                "{}: expected {part:?} in\n{said}",
+                self.what
+            );
+        }
+    }
+}
+
+impl Stack {
+    /// A project with this file. `$ACTOR` stands for the program in `examples/actor.rs`.
+    pub(crate) fn new(file: &str) -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("wharf-e2e-")
+            .tempdir()
+            .unwrap();
+        // A replica runs as another user where the test runs as root; it has to get through.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let stack = Self {
+            folder,
+            url: String::new(),
+        };
+        stack.write(file);
+        stack
+    }
+
+    /// A project with the file of an example, which is built where it is.
+    pub(crate) fn of_example(example: &str, version: &str) -> Self {
+        Self::new(&example_file(example, version))
+    }
+
+    /// Another content for the file.
+    pub(crate) fn write(&self, file: &str) {
+        let actor = Path::new(env!("CARGO_BIN_EXE_wharf"))
+            .with_file_name("examples")
+            .join("actor");
+        assert!(
+            actor.is_file(),
+            "the test service is missing: run `cargo build -p wharf --examples`"
+        );
+        let text = file.replace("$ACTOR", actor.to_str().unwrap());
+        fs::write(self.folder.path().join("wharf.yaml"), text).unwrap();
+    }
+
+    /// Runs `wharf ARGUMENTS` in the project's folder to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Done {
+        run(self.folder.path(), arguments)
+    }
+
+    /// Starts everything; ready when this returns.
+    #[track_caller]
+    pub(crate) fn up(&mut self) {
+        let done = self.run(&["up", "-d"]).succeeded();
+        self.url = done.output.lines().last().unwrap_or_default().to_owned();
+        assert!(
+            self.url.starts_with("http://127.0.0.1:"),
+            "the last line is no URL: {:?}",
+            done.output
+        );
+    }
+
+    #[track_caller]
+    pub(crate) fn ps(&self) -> Value {
+        serde_json::from_str(&self.run(&["ps", "--json"]).succeeded().output).unwrap()
+    }
+
+    /// The pids of the ready replicas of a service, of its own release, sorted; fails unless all are ready.
+    #[track_caller]
+    pub(crate) fn pids(&self, service: &str) -> Vec<u64> {
+        let ps = self.ps();
+        let service = find(&ps["services"], "name", service);
+        let own = service["replicas"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|replica| {
+                replica["release"] == service["release"] && replica["state"] == "ready"
+            });
+        let mut pids: Vec<u64> = own
+            .map(|replica| replica["pid"].as_u64().unwrap())
+            .collect();
+        assert_eq!(
+            Some(pids.len() as u64),
+            service["desired"].as_u64(),
+            "{ps:#}"
+        );
+        pids.sort_unstable();
+        pids
+    }
+
+    /// The pids of Wharf's own processes of a role.
+    #[track_caller]
+    pub(crate) fn own_processes(&self, role: &str) -> Vec<u64> {
+        let ps = self.ps();
+        let all = ps["processes"].as_array().unwrap().iter();
+        all.filter(|process| process["role"] == role)
+            .map(|process| process["pid"].as_u64().unwrap())
+            .collect()
+    }
+
+    /// Kills the engine as a crash would.
+    #[track_caller]
+    pub(crate) fn kill_engine(&self) {
+        let engines = self.own_processes("engine");
+        assert_eq!(engines.len(), 1);
+        kill(engines[0], Signal::KILL);
+        wait_for("the engine to be gone", || !alive(engines[0]));
+    }
+
+    #[track_caller]
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        http::send(&self.url, "GET", path, None).unwrap()
+    }
+
+    /// Asks `path` all the time until [`Load::end`].
+    pub(crate) fn load(&self, path: &'static str) -> Load {
+        let (url, ended, seen) = (
+            self.url.clone(),
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(Mutex::new(vec![])),
+        );
+        let (end, found) = (Arc::clone(&ended), Arc::clone(&seen));
+        let thread = std::thread::spawn(move || {
+            while !end.load(Ordering::Relaxed) {
+                let answer = match http::send(&url, "GET", path, None) {
+                    Ok(answer) if answer.status == 200 => Ok(answer.body),
+                    Ok(answer) => Err(format!("{} {}", answer.status, answer.body)),
+                    Err(error) => Err(error.to_string()),
+                };
+                found.lock().unwrap().push(answer);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        Load {
+            ended,
+            seen,
+            thread,
+        }
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        let done = self.run(&["down", "-v"]);
+        if std::thread::panicking() {
+            eprintln!(
+                "{}: {:?}\n{}{}",
+                done.what, done.status, done.output, done.errors
+            );
+        }
+    }
+}
+
+/// A client in the background.
+pub(crate) struct Load {
+    ended: Arc<AtomicBool>,
+    seen: Arc<Mutex<Vec<Result<String, String>>>>,
+    thread: JoinHandle<()>,
+}
+
+impl Load {
+    /// The bodies of all answers; fails if a request has failed.
+    #[track_caller]
+    pub(crate) fn end(self) -> Vec<String> {
+        self.ended.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap();
+        let seen = std::mem::take(&mut *self.seen.lock().unwrap());
+        assert!(!seen.is_empty());
+        let failed: Vec<_> = seen
+            .iter()
+            .filter_map(|answer| answer.as_ref().err())
+            .collect();
+        assert!(
+            failed.is_empty(),
+            "{} of {} requests failed: {:?}",
+            failed.len(),
+            seen.len(),
+            failed.first()
+        );
+        seen.into_iter().flatten().collect()
+    }
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Done {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wharf"));
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null());
+    // The caller's settings must not change what is tested; nor may cargo's own, in a build that wharf starts.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        let cargos =
+            name.starts_with("CARGO_") && name != "CARGO_HOME" && name != "CARGO_TARGET_DIR";
+        if cargos || (name.starts_with("WHARF_") && name != "WHARF_TEST_REQUIRE") {
+            command.env_remove(name);
+        }
+    }
+    // Files, not pipes: what stays behind in the background may hold on to them.
+    let (output, errors) = (
+        tempfile::NamedTempFile::new().unwrap(),
+        tempfile::NamedTempFile::new().unwrap(),
+    );
+    command
+        .stdout(output.reopen().unwrap())
+        .stderr(errors.reopen().unwrap());
+    let what = format!("wharf {}", arguments.join(" "));
+    let mut child = command.spawn().unwrap();
+    let begin = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status.code();
+        }
+        if begin.elapsed() > DEADLINE {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            break None;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let read = |file: &tempfile::NamedTempFile| {
+        String::from_utf8_lossy(&fs::read(file.path()).unwrap()).into_owned()
+    };
+    Done {
+        what,
+        status,
+        output: read(&output),
+        errors: read(&errors),
+    }
+}
+
+/// The file of an example with another `VERSION` and with its folder spelled out.
+pub(crate) fn example_file(example: &str, version: &str) -> String {
+    let folder = repository().join("examples").join(example);
+    let file = fs::read_to_string(folder.join("wharf.yaml")).unwrap();
+    // Relative, as contexts are: from a temporary folder up to the root and down again.
+    let up = std::env::temp_dir()
+        .canonicalize()
+        .unwrap()
+        .components()
+        .count();
+    let context = format!(
+        "{}{}",
+        "../".repeat(up),
+        folder.strip_prefix("/").unwrap().display()
+    );
+    let changed = file.replace("build: .\n", &format!("build: {context}\n"));
+    let changed = changed.replace("VERSION: \"1.0.0\"", &format!("VERSION: \"{version}\""));
+    assert!(
+        changed.contains(&context) && changed.contains(version),
+        "{file}"
+    );
+    changed
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
+}
+
+/// The entry of a JSON list whose `key` is `value`.
+#[track_caller]
+pub(crate) fn find<'a>(list: &'a Value, key: &str, value: &str) -> &'a Value {
+    let found = list
+        .as_array()
+        .and_then(|list| list.iter().find(|entry| entry[key] == value));
+    found.unwrap_or_else(|| panic!("no {key} {value:?} in {list:#}"))
+}
+
+/// Waits for something, for a bounded time.
+#[track_caller]
+pub(crate) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !condition() {
+        assert!(begin.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Whether a process runs; a zombie does not.
+pub(crate) fn alive(pid: u64) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+/// The running processes whose environment has `NAME=value`.
+pub(crate) fn with_environment(variable: &str) -> Vec<u64> {
+    let numbers = fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let carries = |pid: &u64| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment
+            .split(|byte| *byte == 0)
+            .any(|entry| entry == variable.as_bytes())
+    };
+    numbers.filter(carries).filter(|pid| alive(*pid)).collect()
+}
+
+pub(crate) fn kill(pid: u64, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+/// False, with the reason printed, where a program that a test needs is missing; a failure under
+/// `WHARF_TEST_REQUIRE=all`.
+pub(crate) fn installed(program: &str, present: bool) -> bool {
+    if !present {
+        let required = std::env::var("WHARF_TEST_REQUIRE").is_ok_and(|value| value == "all");
+        assert!(
+            !required,
+            "{program} is not installed, and WHARF_TEST_REQUIRE=all asks for it"
+        );
+        eprintln!("skipped: {program} is not installed");
+    }
+    present
+}

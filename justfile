@@ -1,0 +1,57 @@
+# The menu. `just` alone lists it.
+
+_list:
+    @{{just_executable()}} --list --unsorted
+
+# Formatting, lints, documentation and tidiness: what CI asks before it runs a test.
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+    cargo xtask tidy
+    cargo xtask docs --check
+    shellcheck .ci/run
+
+# Every test. What needs a server that is not installed says so and is skipped.
+test *ARGS:
+    cargo test --workspace {{ARGS}}
+
+# The measuring instruments themselves.
+test-benches:
+    python3 -m unittest discover benches
+
+# The binary and the examples, optimized.
+build:
+    cargo build --release -p wharf -p items -p items-redis
+
+# Command to first answer, and memory at rest.
+bench-up *ARGS: build
+    python3 benches/up.py {{ARGS}}
+
+# A hundred releases under load; `just bench-release --kill-engine` kills the engine all the while.
+bench-release *ARGS: build
+    python3 benches/release.py {{ARGS}}
+
+# The ingress beside nginx and haproxy.
+bench-ingress *ARGS: build
+    python3 benches/ingress.py {{ARGS}}
+
+# The references of `wharf.yaml` and of the command line, written anew.
+docs:
+    cargo xtask docs
+
+# The controllers' simulation: many seeds, or one (`just sim 42`) that a failure has printed.
+sim SEED="":
+    {{ if SEED == "" { "" } else { "env WHARF_SIM_SEED=" + SEED } }} cargo test -p wharf-control sim
+
+# Feeds a parser with mutated input until it is stopped. Needs the nightly toolchain and cargo-fuzz.
+fuzz TARGET="wharf_yaml" *ARGS:
+    cargo +nightly fuzz run {{TARGET}} {{ARGS}}
+
+# Licences, sources and known vulnerabilities of the dependencies. Needs cargo-deny.
+deny:
+    cargo deny check
+
+# What CI does, here.
+ci:
+    .ci/run
