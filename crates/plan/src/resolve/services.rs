@@ -283,10 +283,10 @@ impl Resolver<'_> {
             if entry.key.value.as_ref() == "PORT"
                 && !(typed.port.is_absent() && typed.ports.is_absent())
             {
-                let message = "`PORT` has no effect here: Wharf tells each replica its own";
+                let message = "`PORT` is Wharf's: it tells each replica where to listen";
                 self.report(
-                    Diagnostic::warning(Code::UNUSED, entry.key.span.clone(), message)
-                        .help("take it out; `port` says which one the program prefers"),
+                    Diagnostic::error(Code::NOT_HERE, entry.key.span.clone(), message)
+                        .help("take it out; the port of the service stands in `port`"),
                 );
             }
             let template = self.template(text);

@@ -334,6 +334,19 @@ impl Importer<'_> {
         (!out.is_empty()).then_some(Out::Map(out))
     }
 
+    /// Whether another service waits until `name` has completed, which makes it a job here, too.
+    fn is_awaited(&self, name: &str) -> bool {
+        self.services.iter().any(|other| {
+            let needed = other
+                .value
+                .entry("depends_on")
+                .and_then(|needs| needs.value.entry(name));
+            let condition = needed.and_then(|needed| needed.value.entry("condition"));
+            condition.and_then(|condition| text(&condition.value))
+                == Some("service_completed_successfully")
+        })
+    }
+
     /// The keys that have not been read, each with its reason.
     fn rest(&mut self, name: &str, service: &Node) {
         const READ: [&str; 13] = [
@@ -356,7 +369,8 @@ impl Importer<'_> {
             if READ.contains(&key) || NEEDLESS.contains(&key) || key.starts_with("x-") {
                 continue;
             }
-            let restarts = key == "restart" && text(&entry.value) != Some("no");
+            let restarts =
+                key == "restart" && (text(&entry.value) != Some("no") || self.is_awaited(name));
             let says_nothing = match &entry.value.kind {
                 Kind::Map(networks) => networks
                     .iter()
