@@ -2,6 +2,7 @@
 
 use wharf_base::ids::Name;
 use wharf_spec::diagnostic::{Code, Diagnostic, excerpt};
+use wharf_spec::model as spec;
 use wharf_spec::span::{Span, Spanned};
 
 use super::Resolver;
@@ -64,6 +65,36 @@ impl Resolver<'_> {
                     None => diagnostic,
                 });
             }
+        }
+    }
+
+    /// Reports references in a text that is taken as it stands.
+    pub(super) fn no_references(&mut self, text: &Spanned<String>, what: &str, help: &str) {
+        let (template, _) = Template::parse_all(&text.value);
+        let Some(first) = template.references().next() else {
+            return;
+        };
+        let typed = first.to_string();
+        let at = text.value.find(&typed).unwrap_or_default();
+        let span = self.within(text, at, typed.len().min(text.value.len() - at));
+        let message = format!("`{}` is not filled in here: {what}", excerpt(&typed));
+        self.report(Diagnostic::error(Code::BAD_REFERENCE, span, message).help(help));
+    }
+
+    /// The same for a command line, which is the shell's to fill in.
+    pub(super) fn no_references_in(&mut self, command: Option<&Spanned<spec::Command>>) {
+        let Some(command) = command else { return };
+        let words = match &command.value {
+            spec::Command::Shell(line) => std::slice::from_ref(line),
+            spec::Command::Exec(words) => words.as_slice(),
+        };
+        for word in words {
+            let text = Spanned::new(word.clone(), command.span.clone());
+            self.no_references(
+                &text,
+                "a command is taken as it stands",
+                "put it into `environment`, and let the command use the variable: `$NAME`",
+            );
         }
     }
 

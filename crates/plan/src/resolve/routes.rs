@@ -287,6 +287,11 @@ impl Resolver<'_> {
                     message,
                 ));
             }
+            self.no_references(
+                value,
+                "a header is taken as it stands",
+                "let the service set the header",
+            );
         }
     }
 }

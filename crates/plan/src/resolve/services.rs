@@ -47,6 +47,17 @@ impl Resolver<'_> {
         self.check_schedule(typed);
         self.check_singleton(typed);
         let source = self.source(name, &entry.key.span, typed);
+        let commands = [
+            typed.command.get(),
+            typed.build.value().and_then(|build| build.command.get()),
+            typed
+                .release
+                .value()
+                .and_then(|release| release.command.get()),
+        ];
+        for command in commands {
+            self.no_references_in(command);
+        }
         let volumes = self.volumes(typed);
         let mounted: Vec<Name> = volumes
             .iter()
@@ -170,6 +181,11 @@ impl Resolver<'_> {
                     message,
                 ));
             }
+            self.no_references(
+                image,
+                "an image is the same in every environment",
+                "write the tag; an environment may have another `image`",
+            );
             return Some(Source::Image(image.value.clone()));
         }
         if typed.build.is_absent() {
@@ -188,15 +204,11 @@ impl Resolver<'_> {
             .map(|table| table.entries.as_slice())
             .unwrap_or_default();
         for arg in args.iter().filter_map(|arg| arg.value.as_ref()) {
-            if Template::parse(&arg.value)
-                .is_ok_and(|template| template.references().next().is_some())
-            {
-                let message = "a build argument cannot refer to anything: what is built runs in every environment";
-                self.report(
-                    Diagnostic::error(Code::BAD_REFERENCE, arg.span.clone(), message)
-                        .help("put it into the service's `environment`"),
-                );
-            }
+            self.no_references(
+                arg,
+                "what is built runs in every environment",
+                "put it into the service's `environment`",
+            );
         }
         Some(Source::Build(Build {
             context: build
@@ -267,6 +279,15 @@ impl Resolver<'_> {
                         .help("put it into a file"),
                 );
                 continue;
+            }
+            if entry.key.value.as_ref() == "PORT"
+                && !(typed.port.is_absent() && typed.ports.is_absent())
+            {
+                let message = "`PORT` is Wharf's: it tells each replica where to listen";
+                self.report(
+                    Diagnostic::error(Code::NOT_HERE, entry.key.span.clone(), message)
+                        .help("take it out; the port of the service stands in `port`"),
+                );
             }
             let template = self.template(text);
             self.check_references(text, &template, mounted);

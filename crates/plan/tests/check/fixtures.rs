@@ -26,7 +26,7 @@ fn environment(case: &Path) -> Option<String> {
 }
 
 #[track_caller]
-fn compare(expected: &Path, got: &str, failures: &mut Vec<String>) {
+pub(crate) fn compare(expected: &Path, got: &str, failures: &mut Vec<String>) {
     if std::env::var_os("UPDATE_FIXTURES").is_some() {
         std::fs::write(expected, got).unwrap();
         return;

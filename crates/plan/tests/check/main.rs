@@ -5,6 +5,7 @@
     reason = "a test ends at the first surprise, and says what it has measured"
 )]
 
+mod compose;
 mod fixtures;
 mod hostile;
 mod invariants;

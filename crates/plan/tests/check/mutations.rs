@@ -186,6 +186,20 @@ proptest! {
     }
 
     #[test]
+    fn damaged_compose_files(file in any::<prop::sample::Index>(), damages in prop::collection::vec(damage(), 1..8)) {
+        let cases = crate::fixtures::cases("compose");
+        let file = std::fs::read(cases[file.index(cases.len())].join("docker-compose.yml")).unwrap();
+        if let Ok(imported) = wharf_spec::compose::import(&damaged(file, &damages), "app") {
+            let (_, diagnostics) = wharf_plan::resolve(imported.text.as_bytes(), None);
+            // What an import writes may mean nothing sensible, but it is YAML, and none of its keys is unknown.
+            for code in ["W003", "W004", "W005", "W006", "W010", "W012"] {
+                prop_assert!(diagnostics.iter().all(|d| d.code != code), "{diagnostics:?} in\n{}", imported.text);
+            }
+            invariants::hold_for(imported.text.as_bytes());
+        }
+    }
+
+    #[test]
     fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         invariants::hold_for(&bytes);
     }

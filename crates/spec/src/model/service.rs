@@ -99,7 +99,7 @@ record! {
     /// How source code becomes a program.
     pub struct Build {
         /// The folder, relative to `wharf.yaml`.
-        [default "."]
+        [default "`.`"]
         [example "./web"]
         context: String,
         /// What builds it, run in the folder. Default: detected from what lies there.
