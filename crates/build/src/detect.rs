@@ -45,6 +45,8 @@ pub struct Detected {
     pub companions: Vec<(String, Command)>,
     /// The stores that its dependencies speak to.
     pub stores: BTreeSet<StoreNeed>,
+    /// The environment variables that its source asks for.
+    pub variables: BTreeSet<String>,
     /// Whether there is a Dockerfile too.
     pub dockerfile: bool,
     /// What the user should know or decide; sentences without their full stops.
@@ -108,6 +110,7 @@ impl Detected {
             release_hint: None,
             companions: Vec::new(),
             stores: BTreeSet::new(),
+            variables: BTreeSet::new(),
             dockerfile: false,
             notes: Vec::new(),
         }
