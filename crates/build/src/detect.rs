@@ -26,6 +26,9 @@ pub use python::{Framework, Python};
 /// A project file above this is none.
 const FILE_MAX_BYTES: u64 = 4 << 20;
 
+/// For a server of which nothing else is known.
+const PORT: u16 = 8000;
+
 /// What a folder holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Detected {
@@ -125,7 +128,7 @@ pub fn detect(dir: &Path) -> Result<Detected, DetectError> {
     if !dir.is_dir() {
         return Err(DetectError::NoFolder(dir.to_owned()));
     }
-    let detected = match cargo::detect(dir)? {
+    let mut detected = match cargo::detect(dir)? {
         Some(detected) => Some(detected),
         None => match node::detect(dir)? {
             Some(detected) => Some(detected),
@@ -135,6 +138,13 @@ pub fn detect(dir: &Path) -> Result<Detected, DetectError> {
             },
         },
     };
+    // What asks for PORT is a server, whatever it is made with.
+    if let Some(found) = &mut detected
+        && found.port_hint.is_none()
+        && found.variables.contains("PORT")
+    {
+        found.port_hint = Some(PORT);
+    }
     let docker = dockerfile::read_in(dir)?;
     let mut detected = detected.unwrap_or_else(|| {
         Detected::new(if docker.is_some() {

@@ -11,7 +11,8 @@ use crate::detect::{Detected, Kind, StoreNeed, detect};
 use crate::error::DetectError;
 
 /// Folders that hold no service of their own.
-const NO_SERVICES: [&str; 16] = [
+const NO_SERVICES: [&str; 17] = [
+    "xtask",
     "node_modules",
     "target",
     "dist",
@@ -121,7 +122,15 @@ fn runs(detected: &Detected) -> bool {
 fn folders(dir: &Path, root: &Detected, root_runs: bool) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     match &root.kind {
-        Kind::Cargo(cargo) => found.extend(cargo.members.iter().cloned()),
+        Kind::Cargo(cargo) => {
+            found.extend(
+                cargo
+                    .members
+                    .iter()
+                    .filter(|path| !path.ends_with("xtask"))
+                    .cloned(),
+            );
+        }
         Kind::Node(node) => found.extend(node.members.iter().cloned()),
         _ => {}
     }
