@@ -184,14 +184,15 @@ fn finds_its_port(service: &Service) -> bool {
 fn environment(text: &mut Text, project: &Project, service: &Service) {
     let asked = &service.detected.variables;
     let mut set: BTreeMap<&str, String> = BTreeMap::new();
+    let mut unseen: Vec<&str> = Vec::new();
     let mut fill = |known: &[(&'static str, &str)], store: &str| {
         let before = set.len();
         for (name, field) in known.iter().filter(|(name, _)| asked.contains(*name)) {
             set.insert(name, format!("${{{store}.{field}}}"));
         }
         if set.len() == before {
-            // Nothing was seen: the usual name, whose value waits for the program to ask.
             set.insert(known[0].0, format!("${{{store}.url}}"));
+            unseen.push(known[0].0);
         }
     };
     if service.detected.stores.contains(&StoreNeed::Postgres)
@@ -205,6 +206,13 @@ fn environment(text: &mut Text, project: &Project, service: &Service) {
         fill(&REDIS_VARIABLES, "cache");
     }
     if !set.is_empty() {
+        if !unseen.is_empty() && !service.companion {
+            let names = unseen.join(" and ");
+            text.line(
+                2,
+                &format!("# Its source does not ask for {names} yet: read it there."),
+            );
+        }
         text.line(2, "environment:");
         for (name, value) in &set {
             text.line(3, &format!("{name}: \"{value}\""));
