@@ -7,6 +7,7 @@ mod order;
 mod ports;
 mod probes;
 mod references;
+mod rollout;
 mod routes;
 mod services;
 mod stores;

@@ -181,7 +181,12 @@ pub(crate) fn remove(dir: &Path) {
         remove_one(&child);
     }
     remove_one(dir);
-    if let Some(project) = dir.parent() {
+    let project = dir.parent().filter(|parent| {
+        parent
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"wharf-"))
+    });
+    if let Some(project) = project {
         // It stays while another process of the project is in it.
         drop(fs::remove_dir(project));
     }

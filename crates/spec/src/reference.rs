@@ -140,7 +140,7 @@ fn limits(text: &mut String) {
     line(
         text,
         format_args!(
-            "\n## Limits\n\n| what | at most |\n| --- | --- |\n\
+            "\n## Bounds\n\n| what | at most |\n| --- | --- |\n\
              | the file | {} KiB |\n| nesting | {DEPTH_MAX} levels |\n| keys, items and values, what aliases repeat included | {NODES_MAX} |\n\
              | services and stores together | {MEMBERS_MAX} |\n| environments | {ENVIRONMENTS_MAX} |\n| replicas of a service | 1000 |\n\
              | a duration | 3653d |",

@@ -135,7 +135,7 @@ pub fn parse(bytes: &[u8], findings: &mut Findings) -> Option<Node> {
         match event {
             Ok((event, span)) => {
                 if let Err(diagnostic) = builder.event(event, span, findings) {
-                    findings.report(diagnostic);
+                    findings.report(*diagnostic);
                     return None;
                 }
             }
@@ -226,7 +226,7 @@ fn syntax(error: &ScanError, text: &str, offsets: &Offsets) -> Diagnostic {
         at..end,
         format!(
             "this is not YAML: {}",
-            error.info().escape_debug().to_string().replace("\'", "'")
+            crate::diagnostic::clipped(error.info(), 160)
         ),
     );
     match help {

@@ -85,18 +85,17 @@ impl Resolver<'_> {
             .value()
             .map(|table| table.entries.as_slice())
             .unwrap_or_default();
-        if let (Some(paths), true) = (typed.paths.get(), entries.is_empty()) {
-            if typed
+        if let (Some(paths), true) = (typed.paths.get(), entries.is_empty())
+            && typed
                 .paths
                 .value()
                 .is_some_and(|table| table.refused.is_empty())
-            {
-                let message = "the route has no path";
-                self.report(
-                    Diagnostic::error(Code::MISSING_KEY, paths.span.clone(), message)
-                        .help("for example `/: web`"),
-                );
-            }
+        {
+            let message = "the route has no path";
+            self.report(
+                Diagnostic::error(Code::MISSING_KEY, paths.span.clone(), message)
+                    .help("for example `/: web`"),
+            );
         }
         for entry in entries {
             let key = &entry.key;

@@ -289,8 +289,7 @@ fn stop_is_graceful_first() {
         project.line("ready").await;
         let exit = handle.stop().await;
         assert_eq!((exit.cause, exit.asked), (Cause::Code(7), true));
-        // The shell also tells that its `sleep` got the signal.
-        assert_eq!(project.lines().last().map(String::as_str), Some("bye"));
+        assert!(project.lines().contains(&"bye".to_owned()));
         assert_eq!(handle.stop().await, exit, "stopping twice is no harm");
         assert_eq!(handle.kill().await, exit);
     });

@@ -1,0 +1,1 @@
+//! The first `wharf.yaml` of a folder.
