@@ -79,8 +79,11 @@ class Stack:
         return took
 
     def ps(self):
-        """What `wharf ps --json` prints."""
-        return json.loads(self.run("ps", "--json", timeout=60)[1])
+        """What `wharf ps --json` prints, also where it ends with 4 because something is not ready at the moment."""
+        status, output, errors = self.run("ps", "--json", check=False, timeout=60)
+        if status not in (0, 4):
+            raise Failed(f"`wharf ps --json` ended with {status}: {errors}")
+        return json.loads(output)
 
     def replicas(self):
         """The ready replicas of the service's own release, as {pid: replica}; and how many there should be."""

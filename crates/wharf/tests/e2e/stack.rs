@@ -114,9 +114,17 @@ impl Stack {
         );
     }
 
+    /// What `ps --json` prints, also where it ends with 4 because something is not ready at the moment.
     #[track_caller]
     pub(crate) fn ps(&self) -> Value {
-        serde_json::from_str(&self.run(&["ps", "--json"]).succeeded().output).unwrap()
+        let done = self.run(&["ps", "--json"]);
+        assert!(
+            matches!(done.status, Some(0 | 4)),
+            "{}\n{}",
+            done.output,
+            done.errors
+        );
+        serde_json::from_str(&done.output).unwrap()
     }
 
     /// The pids of the ready replicas of a service, of its own release, sorted; fails unless all are ready.
