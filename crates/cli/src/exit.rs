@@ -20,18 +20,6 @@ pub(crate) enum Code {
     Unhealthy = 4,
 }
 
-/// What to try, beside what failed.
-#[derive(Debug)]
-pub(crate) struct Hint(pub(crate) String);
-
-impl fmt::Display for Hint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Hint {}
-
 /// An error that ends with another code than 1.
 #[derive(Debug)]
 pub(crate) struct Failure {

@@ -265,7 +265,7 @@ impl Process {
     fn signal(&self, signal: rustix::process::Signal) {
         if let Some(pid) = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw) {
             // One that has ended meanwhile needs no signal.
-            drop(rustix::process::kill_process(pid, signal));
+            rustix::process::kill_process(pid, signal).ok();
         }
     }
 }

@@ -61,29 +61,42 @@ pub(crate) async fn supervise(
     mut orders: mpsc::Receiver<Order>,
     report: impl Fn(Observed),
 ) {
-    let mut handle = match begin(&shim, start).await {
+    let handle = match begin(&shim, start).await {
         Ok(Begun::Running(handle)) => handle,
         Ok(Begun::Ended(exit)) => return report(Observed::Ended(exit)),
         Err(message) => return report(Observed::NotStarted(message)),
     };
-    report(Observed::Started { pid: handle.pid(), shim_pid: handle.shim_pid() });
-    let exit = {
-        let watching = watch(&probes, &target, &report);
-        tokio::pin!(watching);
-        let mut failed = false;
-        loop {
-            tokio::select! {
-                exit = handle.wait() => break exit,
-                Some(order) = orders.recv() => obey(&handle, order).await,
-                reason = &mut watching, if !failed => {
-                    failed = true;
-                    report(Observed::Failing(reason));
-                    obey(&handle, Order::Stop).await;
-                }
-            }
+    report(Observed::Started { pid: handle.pid().unsigned_abs(), shim_pid: handle.shim_pid().unsigned_abs() });
+    let watching = watch(&probes, &target, &report);
+    tokio::pin!(watching);
+    let exit = tokio::select! {
+        exit = handle.wait() => exit,
+        Some(order) = orders.recv() => end(&handle, order, &mut orders).await,
+        reason = &mut watching => {
+            report(Observed::Failing(reason));
+            end(&handle, Order::Stop, &mut orders).await
         }
     };
     report(Observed::Ended(exit));
+}
+
+/// Ends the process as ordered; an order to kill cuts an orderly stop short.
+async fn end(handle: &Handle, order: Order, orders: &mut mpsc::Receiver<Order>) -> Exit {
+    if order == Order::Kill {
+        return handle.kill().await;
+    }
+    let stopping = handle.stop();
+    tokio::pin!(stopping);
+    loop {
+        tokio::select! {
+            exit = &mut stopping => return exit,
+            Some(order) = orders.recv() => {
+                if order == Order::Kill {
+                    return handle.kill().await;
+                }
+            }
+        }
+    }
 }
 
 enum Begun {
@@ -98,19 +111,10 @@ async fn begin(shim: &ShimProgram, start: Start) -> Result<Begun, String> {
         }
         Start::Adopt(dir) => match wharf_process::adopt(&dir).await {
             Ok(Adopted::Running(handle)) => Ok(Begun::Running(handle)),
-            Ok(Adopted::Ended(exit)) => Ok(Begun::Ended(exit)),
+            Ok(Adopted::Exited(exit)) => Ok(Begun::Ended(exit)),
             Err(error) => Err(chain(&error)),
         },
     }
-}
-
-async fn obey(handle: &Handle, order: Order) {
-    let obeyed = match order {
-        Order::Stop => handle.stop().await,
-        Order::Kill => handle.kill().await,
-    };
-    // A shim that cannot be told any more is gone; `wait` reports that.
-    drop(obeyed);
 }
 
 /// An error and its causes as one text.

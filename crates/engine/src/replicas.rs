@@ -15,7 +15,7 @@ use wharf_process::{Exit, Launch, Limits, LogTarget, Signal, StopScope};
 
 use crate::api::{EventKind, ReplicaState};
 use crate::engine::{Engine, Event};
-use crate::environment::{Context, EnvironmentError, Prepared, make_owned, prepare_volumes};
+use crate::environment::{Context, EnvironmentError, Prepared, prepare_volumes};
 use crate::probe::Target;
 use crate::replica::{Observed, Order, Start, supervise};
 use crate::saved::{SavedReplica, SavedRole};
@@ -90,7 +90,7 @@ impl Live {
     fn order(&self, order: Order) {
         if let Some(orders) = &self.orders {
             // A full queue holds an order already; a closed one belongs to a process that has ended.
-            drop(orders.try_send(order));
+            orders.try_send(order).ok();
         }
     }
 }
@@ -197,7 +197,7 @@ impl Engine {
         let release = self.releases.get(&saved.release).ok_or_else(|| unknown_release(saved.release))?;
         let service =
             release.plan.services.get(&saved.service).ok_or_else(|| unknown_release(saved.release))?;
-        prepare_volumes(&self.state, &release.base_dir, service, &prepared.cwd, self.user)?;
+        prepare_volumes(&self.state, &release.base_dir, service, self.user)?;
         let dir = self.state.run_dir(id.as_str(), saved.attempt);
         Ok(self.launch_of(id.as_str(), (&saved.service, service), prepared, &dir))
     }
@@ -455,11 +455,6 @@ impl Engine {
         let Some(saved) = self.saved.replicas.get(id) else { return };
         let (service, release) = (saved.service.clone(), saved.release);
         self.tell(Some(release), EventKind::Replica { service, replica: id.clone(), state, message });
-    }
-
-    /// Makes the folders of a store or service belong to whom they run as.
-    pub(crate) fn own(&self, dir: &Path) -> Result<(), EnvironmentError> {
-        make_owned(dir, self.user)
     }
 }
 

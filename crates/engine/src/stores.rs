@@ -302,7 +302,7 @@ impl Engine {
                 let orders = live.orders.clone();
                 self.effect(move |_| {
                     if let Some(orders) = orders {
-                        drop(orders.try_send(order));
+                        orders.try_send(order).ok();
                     }
                 });
             }
@@ -383,9 +383,7 @@ impl StoreTask {
     async fn prepare(&self) -> Result<Prepared, String> {
         let server = wharf_store::find(self.store.engine, self.store.version.as_deref())
             .map_err(|error| chain(&error))?;
-        if let Some(wanted) = &self.store.version
-            && let Some(warning) = server.version_warning(wanted)
-        {
+        if let Some(warning) = &server.warning {
             self.report(StoreReport::Warning(format!("`{}`: {warning}", self.name))).await;
         }
         let request = Request {

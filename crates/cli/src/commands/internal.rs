@@ -9,14 +9,14 @@ use crate::exit::Code;
 /// `wharf engine DIR`
 pub(crate) fn engine(args: &EngineArgs) -> anyhow::Result<Code> {
     // Away from the terminal that started it, so that its hang-up reaches nothing. Fails only where it leads already.
-    drop(rustix::process::setsid());
+    rustix::process::setsid().ok();
     wharf_engine::run(&StateDir::at(args.dir.clone()))?;
     Ok(Code::Done)
 }
 
 /// `wharf ingress …`
 pub(crate) fn ingress(args: IngressArgs) -> anyhow::Result<Code> {
-    drop(rustix::process::setsid());
+    rustix::process::setsid().ok();
     let listeners = wharf_ingress::inherited_listeners().context("the listening sockets were not handed over")?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let options = wharf_ingress::Options {
