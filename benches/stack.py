@@ -49,7 +49,7 @@ class Stack:
         return self
 
     def __exit__(self, *_):
-        self.run("down", "-v", check=False, timeout=120)
+        self.run("down", "--volumes", "--yes", check=False, timeout=120)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def version(self, version):

@@ -204,12 +204,15 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        let done = self.run(&["down", "-v"]);
+        let done = self.run(&["down", "--volumes", "--yes"]);
+        let said = format!(
+            "{}: {:?}\n{}{}",
+            done.what, done.status, done.output, done.errors
+        );
         if std::thread::panicking() {
-            eprintln!(
-                "{}: {:?}\n{}{}",
-                done.what, done.status, done.output, done.errors
-            );
+            eprintln!("{said}");
+        } else {
+            assert_eq!(done.status, Some(0), "{said}");
         }
     }
 }
