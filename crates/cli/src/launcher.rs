@@ -23,6 +23,16 @@ pub(crate) fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> an
     runtime.block_on(future)
 }
 
+/// As [`ensure_engine`], for a project that was started: one that was not is left alone.
+pub(crate) async fn engine_of(state: &StateDir) -> anyhow::Result<Client> {
+    if was_started(state) { ensure_engine(state).await } else { Ok(Client::new(state)) }
+}
+
+/// Whether an engine runs or was killed: one that ends in order removes its socket.
+pub(crate) fn was_started(state: &StateDir) -> bool {
+    state.engine_socket().exists()
+}
+
 /// A client of a running engine of this version. An engine of another version is told to end first; what it runs goes
 /// on and is adopted.
 pub(crate) async fn ensure_engine(state: &StateDir) -> anyhow::Result<Client> {
@@ -34,8 +44,15 @@ pub(crate) async fn ensure_engine(state: &StateDir) -> anyhow::Result<Client> {
         client.exit().await.context("the engine of another version cannot be replaced")?;
     }
     state.create().with_context(|| format!("cannot make the state directory {}", state.root().display()))?;
-    let mut child = spawn(state)?;
     let deadline = Instant::now() + START_TIMEOUT;
+    while wharf_engine::is_running(state) && Instant::now() < deadline {
+        // One that starts, or ends: its socket does not answer.
+        if client.status().await.is_ok() {
+            return Ok(client);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    let mut child = spawn(state)?;
     loop {
         if client.status().await.is_ok() {
             return Ok(client);

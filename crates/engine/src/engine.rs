@@ -94,6 +94,8 @@ pub(crate) struct Engine {
     /// The release that is being built, with what stops its build.
     pub(crate) building: Option<(ReleaseId, tokio::task::AbortHandle)>,
     /// Services of releases under way whose replicas are replaced even if nothing of theirs has changed.
+    /// The number under which somebody waits for a release that turned out to be the one that serves.
+    pub(crate) unchanged: Option<ReleaseId>,
     pub(crate) restart_requested: BTreeMap<ReleaseId, Vec<Name>>,
     pub(crate) ingress: IngressLink,
     pub(crate) journal: Journal,
@@ -146,6 +148,7 @@ impl Engine {
             settled: BTreeSet::new(),
             blocked: BTreeMap::new(),
             building: None,
+            unchanged: None,
             restart_requested: BTreeMap::new(),
             ingress,
             journal: Journal::new(),

@@ -34,6 +34,9 @@ const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// An ingress that has not answered after so long is started again.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long requests under way may take when everything is stopped.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// After a drain deadline the ingress gets so long to cut what is left.
 const CUT_GRACE: Duration = Duration::from_secs(2);
 
@@ -45,6 +48,8 @@ pub(crate) enum IngressReport {
     Looked(Box<Status>),
     /// Something went wrong; the task tries again.
     Trouble(String),
+    /// It was told to stop, and has.
+    Stopped,
 }
 
 /// The sockets that the next ingress process gets.
@@ -179,6 +184,7 @@ impl Engine {
                 self.ingress.applied = generation;
                 self.ingress.trouble = None;
             }
+            IngressReport::Stopped => self.ingress.pid = None,
             IngressReport::Looked(status) => self.finish_drained(&status),
             IngressReport::Trouble(message) => {
                 if self.ingress.trouble.as_ref() != Some(&message) {
@@ -288,10 +294,15 @@ impl Task {
         }
         if let Some(mut process) = process {
             process.signal(rustix::process::Signal::TERM);
-            if tokio::time::timeout(Duration::from_secs(10), process.ended()).await.is_err() {
-                process.signal(rustix::process::Signal::KILL);
+            tokio::select! {
+                () = process.ended() => {}
+                () = tokio::time::sleep(STOP_TIMEOUT) => {}
+                () = stop.notified() => {}
             }
+            process.signal(rustix::process::Signal::KILL);
+            process.ended().await;
         }
+        self.report(IngressReport::Stopped).await;
     }
 
     /// Keeps an ingress running with the present sockets and configuration. Never ends.

@@ -31,6 +31,6 @@ pub mod state_dir;
 mod status;
 mod stores;
 
-pub use run::{RunError, run};
+pub use run::{RunError, is_running, run};
 pub use saved::StateError;
 pub use secrets::EnvFileError;

@@ -120,9 +120,10 @@ impl Engine {
         if let (true, Some(base)) = (nothing_changed && !self.is_rolling(), base) {
             self.releases.remove(&id);
             self.changed_releases.remove(&id);
-            let message = format!("nothing has changed since {}", base.id);
-            self.tell(Some(id), EventKind::Rollout { outcome: Outcome::Complete, message: Some(message) });
             self.effect(move |engine| drop(engine.forget_releases(vec![id])));
+            // It may be that nothing of it runs yet: whoever asked waits until all does.
+            self.unchanged = Some(id);
+            self.roll_out(base.id, None);
             return;
         }
         release.outcome = Outcome::Progressing;
@@ -271,6 +272,7 @@ impl Engine {
         let now = self.now();
         let Some(rollout) = &mut self.saved.rollout else { return };
         (rollout.outcome, rollout.ended) = (outcome, Some(now));
+        let unchanged = self.unchanged.take();
         let message = match (outcome, rollout.from, message) {
             (Outcome::Reverted | Outcome::Undone, Some(from), Some(message)) => {
                 Some(format!("{message}; {from} serves"))
@@ -279,7 +281,11 @@ impl Engine {
         };
         rollout.message.clone_from(&message);
         let id = rollout.release;
-        self.end_release(id, outcome, message);
+        self.end_release(id, outcome, message.clone());
+        if let Some(asked) = unchanged {
+            let same = (outcome == Outcome::Complete).then(|| format!("nothing has changed since {id}"));
+            self.tell(Some(asked), EventKind::Rollout { outcome, message: same.or(message) });
+        }
     }
 
     /// Notes how a release fared.

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::time::Duration;
 
 use tokio::task::LocalSet;
 use wharf_ingress::config::Status;
@@ -12,6 +13,9 @@ use crate::ingress_link::IngressLink;
 use crate::saved::{StateError, Store};
 use crate::server::serve;
 use crate::state_dir::StateDir;
+
+/// How long clients have to read their last answer.
+const FAREWELL: Duration = Duration::from_millis(20);
 
 /// Why an engine cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +70,10 @@ pub fn run(state: &StateDir) -> Result<(), RunError> {
         let socket = wharf_process::unix_socket::bind_async(&state.engine_socket())
             .map_err(io(&state.engine_socket()))?;
         tokio::task::spawn_local(serve(socket, engine.events.clone()));
-        engine.run(events, &served).await.map_err(RunError::from)
+        let stopped = engine.run(events, &served).await?;
+        // The answers to those who asked for the end are on their way.
+        tokio::time::sleep(FAREWELL).await;
+        Ok::<bool, RunError>(stopped)
     })?;
     if stopped {
         // Nothing is left, unless it hid from its shim; this finds that too.
@@ -75,6 +82,13 @@ pub fn run(state: &StateDir) -> Result<(), RunError> {
         drop(std::fs::remove_file(state.engine_socket()));
     }
     Ok(())
+}
+
+/// Whether an engine runs for the state directory, be it only to its end.
+#[must_use]
+pub fn is_running(state: &StateDir) -> bool {
+    File::open(state.engine_lock())
+        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)))
 }
 
 /// Held as long as the engine runs; the kernel frees it however that ends.

@@ -19,6 +19,7 @@ pub(crate) struct Shutdown {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
+    Ingress,
     Services,
     Stores,
     Done,
@@ -27,7 +28,7 @@ enum Stage {
 impl Engine {
     /// Stops everything. A second call with `now` kills what the first one waits for.
     pub(crate) fn begin_shutdown(&mut self, now: bool) {
-        let stage = self.shutdown.map_or(Stage::Services, |shutdown| shutdown.stage);
+        let stage = self.shutdown.map_or(Stage::Ingress, |shutdown| shutdown.stage);
         if self.shutdown.is_none() {
             self.tell(None, EventKind::Stopping { what: "the ingress".to_owned() });
             self.ingress.stop();
@@ -38,7 +39,10 @@ impl Engine {
         self.shutdown = Some(Shutdown { now, stage });
         let order = if now { Order::Kill } else { Order::Stop };
         self.stop_jobs(order);
+        // What it served is no more: the next one is not to begin with it.
+        drop(std::fs::remove_file(self.state.ingress_config()));
         if now {
+            self.ingress.stop();
             for id in self.saved.replicas.keys().cloned().collect::<Vec<_>>() {
                 self.kill_replica(&id);
             }
@@ -52,6 +56,12 @@ impl Engine {
     pub(crate) fn reconcile_shutdown(&mut self) {
         let Some(shutdown) = self.shutdown else { return };
         match shutdown.stage {
+            // Requests under way need the services; `now` means not to wait for them.
+            Stage::Ingress if shutdown.now || self.ingress.pid.is_none() => {
+                self.enter(Stage::Services);
+                self.reconcile_shutdown();
+            }
+            Stage::Ingress => {}
             Stage::Services if self.saved.replicas.is_empty() && self.saved.jobs.is_empty() => {
                 self.enter(Stage::Stores);
                 for name in self.live_stores.keys().cloned().collect::<Vec<_>>() {
@@ -61,7 +71,7 @@ impl Engine {
                 self.reconcile_shutdown();
             }
             Stage::Services => self.stop_free_services(),
-            Stage::Stores if self.live_stores.is_empty() => {
+            Stage::Stores if self.live_stores.is_empty() && self.ingress.pid.is_none() => {
                 self.enter(Stage::Done);
                 self.settled.clear();
                 self.exit = true;

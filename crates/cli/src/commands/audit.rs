@@ -2,14 +2,14 @@
 
 use crate::args::Global;
 use crate::exit::Code;
-use crate::launcher::block_on;
+use crate::launcher::{block_on, engine_of};
 use crate::output::Output;
 use crate::project::Project;
 use crate::terminal::moment;
 
 pub(crate) fn run(global: &Global, output: &Output) -> anyhow::Result<Code> {
     let project = Project::locate(global)?;
-    let entries = block_on(async { Ok(project.client().audit().await?) })?;
+    let entries = block_on(async { Ok(engine_of(&project.state).await?.audit().await?) })?;
     if output.json {
         output.value(&entries)?;
         return Ok(Code::Done);

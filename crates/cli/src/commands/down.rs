@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use wharf_engine::api::DownRequest;
-use wharf_engine::client::Client;
+use wharf_engine::client::{Client, ClientError};
+use wharf_engine::state_dir::StateDir;
 
 use crate::args::{Down, Global};
-use crate::commands::ps::is_up;
 use crate::exit::{Code, failure};
-use crate::launcher::{block_on, ensure_engine};
+use crate::launcher::{block_on, ensure_engine, was_started};
 use crate::output::Output;
 use crate::project::Project;
 use crate::terminal::Progress;
@@ -19,11 +19,11 @@ const WAIT: Duration = Duration::from_secs(180);
 pub(crate) fn run(global: &Global, args: &Down, output: &Output) -> anyhow::Result<Code> {
     let project = Project::locate(global)?;
     let delete = args.volumes && confirm(&project, output)?;
-    let running = is_up(&project);
+    let running = was_started(&project.state);
     if running {
         block_on(async {
             let client = ensure_engine(&project.state).await?;
-            stop(&client, args.now, global.timeout.unwrap_or(WAIT), output).await
+            stop(&project.state, &client, args.now, global.timeout.unwrap_or(WAIT), output).await
         })?;
     }
     if delete {
@@ -63,10 +63,20 @@ fn confirm(project: &Project, output: &Output) -> anyhow::Result<bool> {
 }
 
 /// Stops everything and waits until the engine has ended.
-pub(crate) async fn stop(client: &Client, now: bool, timeout: Duration, output: &Output) -> anyhow::Result<()> {
-    let after = client.status().await.map(|_| ()).is_ok();
-    let mut events = client.events(u64::MAX).await.ok().filter(|_| after);
-    client.down(DownRequest { now }).await?;
+pub(crate) async fn stop(
+    state: &StateDir,
+    client: &Client,
+    now: bool,
+    timeout: Duration,
+    output: &Output,
+) -> anyhow::Result<()> {
+    let mut events = client.events(u64::MAX).await.ok();
+    match client.down(DownRequest { now }).await {
+        Ok(()) => {}
+        // It has ended already: what it ran is looked for below all the same.
+        Err(ClientError::Broken(_) | ClientError::NotRunning(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
     let deadline = Instant::now() + timeout;
     let mut progress = Progress::new(output);
     loop {
@@ -81,7 +91,7 @@ pub(crate) async fn stop(client: &Client, now: bool, timeout: Duration, output: 
         };
         // The stream may stay open and silent while the last processes are waited for.
         drop(tokio::time::timeout(Duration::from_millis(200), step).await);
-        if events.is_none() && client.status().await.is_err() {
+        if events.is_none() && !wharf_engine::is_running(state) {
             break;
         }
         if Instant::now() >= deadline {

@@ -7,7 +7,7 @@ use wharf_engine::api::{Environment, EnvironmentRequest};
 
 use crate::args::{Exec, Global, Run};
 use crate::exit::{Code, failure};
-use crate::launcher::{block_on, ensure_engine};
+use crate::launcher::{block_on, engine_of};
 use crate::project::Project;
 
 pub(crate) fn exec(global: &Global, args: &Exec) -> anyhow::Result<Code> {
@@ -26,7 +26,7 @@ fn environment(global: &Global, service: &str) -> anyhow::Result<Environment> {
         .parse()
         .map_err(|error: wharf_base::ids::ParseNameError| failure(Code::Usage, error.to_string(), "`wharf ps` lists the services"))?;
     block_on(async {
-        let client = ensure_engine(&project.state).await?;
+        let client = engine_of(&project.state).await?;
         Ok(client.environment(&EnvironmentRequest { service }).await?)
     })
 }

@@ -4,13 +4,13 @@ use std::process::{Command, Stdio};
 
 use crate::args::{Global, Open};
 use crate::exit::{Code, failure};
-use crate::launcher::block_on;
+use crate::launcher::{block_on, engine_of};
 use crate::output::Output;
 use crate::project::Project;
 
 pub(crate) fn run(global: &Global, args: &Open, output: &Output) -> anyhow::Result<Code> {
     let project = Project::locate(global)?;
-    let status = block_on(async { Ok(project.client().status().await?) })?;
+    let status = block_on(async { Ok(engine_of(&project.state).await?.status().await?) })?;
     let url = status.url.ok_or_else(|| failure(Code::Failed, "the project has no address yet", "`wharf up` starts it"))?;
     let url = format!("{url}/{}", args.path.trim_start_matches('/'));
     output.line(&url);

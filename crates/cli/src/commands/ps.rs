@@ -1,26 +1,17 @@
 //! `wharf ps`
 
 use wharf_engine::api::{ProjectState, ReplicaState, ReplicaStatus, Status};
-use wharf_engine::client::ClientError;
 
 use crate::args::Global;
 use crate::exit::Code;
-use crate::launcher::{block_on, ensure_engine};
+use crate::launcher::{block_on, engine_of};
 use crate::output::{Output, Style, paint};
 use crate::project::Project;
 use crate::terminal::{moment, outcome_style};
 
 pub(crate) fn run(global: &Global, output: &Output) -> anyhow::Result<Code> {
     let project = Project::locate(global)?;
-    let status = block_on(async {
-        match project.client().status().await {
-            // What a killed engine left goes on running: a new one adopts it and can tell.
-            Err(ClientError::NotRunning(_)) if project.state.database().exists() && is_up(&project) => {
-                Ok(ensure_engine(&project.state).await?.status().await?)
-            }
-            status => Ok(status?),
-        }
-    })?;
+    let status = block_on(async { Ok(engine_of(&project.state).await?.status().await?) })?;
     if output.json {
         output.compact(&status)?;
     } else {
@@ -30,11 +21,6 @@ pub(crate) fn run(global: &Global, output: &Output) -> anyhow::Result<Code> {
         ProjectState::Unhealthy => Code::Unhealthy,
         _ => Code::Done,
     })
-}
-
-/// Whether an engine was killed rather than ended: one that ends removes its socket.
-pub(crate) fn is_up(project: &Project) -> bool {
-    project.state.engine_socket().exists()
 }
 
 fn print(status: &Status, output: &Output) {

@@ -6,7 +6,7 @@ use crate::args::{Global, Restart};
 use crate::commands::release::finish;
 use crate::exit::{Code, failure};
 use crate::follow::follow;
-use crate::launcher::{block_on, ensure_engine};
+use crate::launcher::{block_on, engine_of};
 use crate::output::Output;
 use crate::project::{Project, actor};
 
@@ -15,7 +15,7 @@ pub(crate) fn run(global: &Global, args: &Restart, output: &Output) -> anyhow::R
     let parsed = args.services.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>();
     let services = parsed.map_err(|error: wharf_base::ids::ParseNameError| failure(Code::Usage, error.to_string(), ""))?;
     block_on(async {
-        let client = ensure_engine(&project.state).await?;
+        let client = engine_of(&project.state).await?;
         let accepted = client.restart(&RestartRequest { services, actor: actor() }).await?;
         let ended = follow(&project.state, &client, &accepted, global.timeout, output).await?;
         finish(&accepted, &ended, output)?;

@@ -7,7 +7,7 @@ use wharf_engine::api::{Accepted, Outcome, UndoRequest};
 use crate::args::{Global, RolloutCommand};
 use crate::exit::{Code, failure};
 use crate::follow::follow;
-use crate::launcher::{block_on, ensure_engine};
+use crate::launcher::{block_on, engine_of};
 use crate::output::{Output, Style, paint};
 use crate::project::{Project, actor};
 use crate::terminal::{moment, outcome_style};
@@ -23,7 +23,7 @@ pub(crate) fn run(global: &Global, command: &RolloutCommand, output: &Output) ->
 
 fn status(project: &Project, global: &Global, watch: bool, output: &Output) -> anyhow::Result<Code> {
     block_on(async {
-        let client = project.client();
+        let client = engine_of(&project.state).await?;
         let mut status = client.status().await?;
         if watch && let Some(rollout) = status.rollout.as_ref().filter(|rollout| !rollout.outcome.is_final()) {
             let accepted = Accepted { release: rollout.release, unchanged: false, after: 0 };
@@ -52,7 +52,7 @@ fn status(project: &Project, global: &Global, watch: bool, output: &Output) -> a
 
 fn undo(project: &Project, global: &Global, output: &Output) -> anyhow::Result<Code> {
     block_on(async {
-        let client = ensure_engine(&project.state).await?;
+        let client = engine_of(&project.state).await?;
         let accepted = client.undo(&UndoRequest { actor: actor() }).await?;
         let timeout = global.timeout.or(Some(Duration::from_secs(1_200)));
         let ended = follow(&project.state, &client, &accepted, timeout, output).await?;
@@ -63,7 +63,7 @@ fn undo(project: &Project, global: &Global, output: &Output) -> anyhow::Result<C
 }
 
 fn history(project: &Project, output: &Output) -> anyhow::Result<Code> {
-    let releases = block_on(async { Ok(project.client().releases().await?) })?;
+    let releases = block_on(async { Ok(engine_of(&project.state).await?.releases().await?) })?;
     if output.json {
         output.value(&releases)?;
         return Ok(Code::Done);

@@ -8,7 +8,7 @@ use wharf_engine::api::ScaleRequest;
 
 use crate::args::{Global, Scale};
 use crate::exit::{Code, failure};
-use crate::launcher::{block_on, ensure_engine};
+use crate::launcher::{block_on, engine_of};
 use crate::output::Output;
 use crate::project::{Project, actor};
 
@@ -22,7 +22,7 @@ pub(crate) fn run(global: &Global, args: &Scale, output: &Output) -> anyhow::Res
     let project = Project::locate(global)?;
     let services = args.services.iter().map(|text| parse(text)).collect::<anyhow::Result<BTreeMap<Name, u32>>>()?;
     block_on(async {
-        let client = ensure_engine(&project.state).await?;
+        let client = engine_of(&project.state).await?;
         client.scale(&ScaleRequest { services: services.clone(), actor: actor() }).await?;
         let deadline = Instant::now() + global.timeout.unwrap_or(WAIT);
         loop {

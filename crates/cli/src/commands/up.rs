@@ -52,10 +52,10 @@ pub(crate) fn run(global: &Global, args: &Up, output: &Output) -> anyhow::Result
         };
         let client = project.client();
         tokio::select! {
-            stopped = down::stop(&client, false, STOP_WAIT, output) => stopped?,
+            stopped = down::stop(&project.state, &client, false, STOP_WAIT, output) => stopped?,
             _ = interrupt.recv() => {
                 output.progress("stopping at once");
-                down::stop(&client, true, STOP_WAIT, output).await?;
+                down::stop(&project.state, &client, true, STOP_WAIT, output).await?;
             }
         }
         output.progress("everything is stopped");

@@ -55,7 +55,6 @@ fn items_runs_and_is_released() {
     let before = stack.pids("api");
     stack.kill_engine();
     assert_eq!(stack.get("/health").status, 200);
-    stack.up();
     assert_eq!(stack.pids("api"), before);
 
     stack.run(&["scale", "api=1"]).succeeded();
