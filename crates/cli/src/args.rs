@@ -8,8 +8,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// From source to a production-grade stack: one file, one binary.
 #[derive(Debug, Parser)]
-#[command(name = "wharf", version, propagate_version = true, disable_help_subcommand = true)]
-#[command(after_help = "Exit codes: 0 done, 1 failed, 2 usage or invalid wharf.yaml, 3 changes pending, 4 unhealthy.")]
+#[command(
+    name = "wharf",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true
+)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage or invalid wharf.yaml, 3 changes pending, 4 unhealthy."
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) common: Common,
@@ -74,7 +81,13 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true, env = "WHARF_TIMEOUT", value_name = "TIME", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
     /// When to use colours
-    #[arg(long, global = true, env = "WHARF_COLOR", value_name = "WHEN", default_value = "auto")]
+    #[arg(
+        long,
+        global = true,
+        env = "WHARF_COLOR",
+        value_name = "WHEN",
+        default_value = "auto"
+    )]
     pub(crate) color: Color,
 }
 
@@ -97,16 +110,22 @@ impl Cli {
     pub(crate) fn global(&self) -> Global {
         let (file, verbose) = self.command.common();
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let file = file.or_else(|| self.common.file.clone()).or_else(|| variable("WHARF_FILE").map(PathBuf::from));
+        let file = file
+            .or_else(|| self.common.file.clone())
+            .or_else(|| variable("WHARF_FILE").map(PathBuf::from));
         let args = self.global.clone();
-        let truthy = |value: &std::ffi::OsString| !matches!(value.to_str(), Some("0" | "false" | "no" | "off"));
+        let truthy = |value: &std::ffi::OsString| {
+            !matches!(value.to_str(), Some("0" | "false" | "no" | "off"))
+        };
         Global {
             file: file.unwrap_or_else(|| PathBuf::from("wharf.yaml")),
             env: args.env,
             state_dir: args.state_dir,
             json: args.json,
             quiet: args.quiet,
-            verbose: verbose || self.common.verbose || variable("WHARF_VERBOSE").is_some_and(|value| truthy(&value)),
+            verbose: verbose
+                || self.common.verbose
+                || variable("WHARF_VERBOSE").is_some_and(|value| truthy(&value)),
             yes: args.yes,
             timeout: args.timeout,
             color: args.color,
@@ -126,14 +145,19 @@ impl Command {
             Self::Open(args) => &args.common,
             Self::Check(args) => &args.common,
             Self::Init(args) => &args.common,
-            Self::Ps(common) | Self::Schema(common) | Self::Doctor(common) | Self::Audit(common) => common,
+            Self::Ps(common)
+            | Self::Schema(common)
+            | Self::Doctor(common)
+            | Self::Audit(common) => common,
             Self::Rollout(rollout) => match &rollout.command {
                 RolloutCommand::Status { common, .. } => common,
                 RolloutCommand::Undo(common) | RolloutCommand::History(common) => common,
             },
             Self::Logs(args) => return (args.common.file.clone(), args.common.verbose),
             Self::Down(args) => return (args.common.file.clone(), args.common.verbose),
-            Self::Completions(_) | Self::Engine(_) | Self::Ingress(_) | Self::Shim(_) => return (None, false),
+            Self::Completions(_) | Self::Engine(_) | Self::Ingress(_) | Self::Shim(_) => {
+                return (None, false);
+            }
         };
         (common.file.clone(), common.verbose)
     }
@@ -439,7 +463,12 @@ mod tests {
 
     #[test]
     fn the_file_is_taken_from_either_side_of_the_command() {
-        for line in ["wharf -f a.yaml ps", "wharf ps -f a.yaml", "wharf -f a.yaml logs -f", "wharf logs --file a.yaml -f"] {
+        for line in [
+            "wharf -f a.yaml ps",
+            "wharf ps -f a.yaml",
+            "wharf -f a.yaml logs -f",
+            "wharf logs --file a.yaml -f",
+        ] {
             let cli = Cli::try_parse_from(line.split(' ')).unwrap();
             assert_eq!(cli.global().file, PathBuf::from("a.yaml"), "{line}");
         }

@@ -37,9 +37,18 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// An error with a hint.
-pub(crate) fn failure(code: Code, message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+pub(crate) fn failure(
+    code: Code,
+    message: impl Into<String>,
+    hint: impl Into<String>,
+) -> anyhow::Error {
     let hint = hint.into();
-    Failure { code, message: message.into(), hint: (!hint.is_empty()).then_some(hint) }.into()
+    Failure {
+        code,
+        message: message.into(),
+        hint: (!hint.is_empty()).then_some(hint),
+    }
+    .into()
 }
 
 /// Prints the error, its causes and what to try; gives the exit code.
@@ -55,9 +64,15 @@ pub(crate) fn report(output: &Output, error: &anyhow::Error) -> Code {
     }
     output.error(&text);
     let failure = error.downcast_ref::<Failure>();
-    let api = error.chain().find_map(|cause| cause.downcast_ref::<ApiError>());
-    let not_running = error.chain().any(|cause| matches!(cause.downcast_ref(), Some(ClientError::NotRunning(_))));
-    let hint = failure.and_then(|failure| failure.hint.clone()).or_else(|| api.and_then(|api| api.hint.clone()));
+    let api = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<ApiError>());
+    let not_running = error
+        .chain()
+        .any(|cause| matches!(cause.downcast_ref(), Some(ClientError::NotRunning(_))));
+    let hint = failure
+        .and_then(|failure| failure.hint.clone())
+        .or_else(|| api.and_then(|api| api.hint.clone()));
     let hint = hint.or_else(|| not_running.then(|| "`wharf up -d` starts it".to_owned()));
     if let Some(hint) = hint {
         output.hint(&hint);

@@ -54,7 +54,11 @@ pub(crate) async fn follow(
             Ok(result) => result,
             Err(_) => {
                 let message = format!("{release} was not done in time; it goes on");
-                Err(failure(Code::Failed, message, "`wharf rollout status --watch` waits for it"))
+                Err(failure(
+                    Code::Failed,
+                    message,
+                    "`wharf rollout status --watch` waits for it",
+                ))
             }
         },
     };
@@ -83,7 +87,9 @@ async fn watch(
                 continue;
             }
         };
-        let Ok(Some(event)) = event else { return Ok(None) };
+        let Ok(Some(event)) = event else {
+            return Ok(None);
+        };
         progress.show(&event);
         if let EventKind::Rollout { outcome, message } = event.kind
             && event.release == Some(release)
@@ -101,16 +107,20 @@ async fn look_up(client: &Client, release: ReleaseId) -> anyhow::Result<Option<E
         Err(ClientError::Refused(error)) => return Err(error.into()),
         Err(_) => return Ok(None),
     };
-    let Some(found) = releases.into_iter().find(|summary| summary.release == release) else {
+    let Some(found) = releases
+        .into_iter()
+        .find(|summary| summary.release == release)
+    else {
         let message = Some("nothing had changed".to_owned());
-        return Ok(Some(Ended { outcome: Outcome::Complete, message }));
+        return Ok(Some(Ended {
+            outcome: Outcome::Complete,
+            message,
+        }));
     };
-    if found.outcome == Outcome::Building {
-        // Its build ended with the engine that ran it; nothing of it was started.
-        let message = format!("the engine ended while {release} was built; nothing was changed");
-        return Err(failure(Code::Failed, message, "ask for the release again"));
-    }
-    Ok(found.outcome.is_final().then_some(Ended { outcome: found.outcome, message: found.message }))
+    Ok(found.outcome.is_final().then_some(Ended {
+        outcome: found.outcome,
+        message: found.message,
+    }))
 }
 
 /// An end as a result: an error unless the release is complete.
@@ -118,10 +128,19 @@ pub(crate) fn expect_complete(release: ReleaseId, ended: &Ended) -> anyhow::Resu
     if ended.outcome == Outcome::Complete {
         return Ok(());
     }
-    let message = ended.message.clone().unwrap_or_else(|| "no reason was given".to_owned());
+    let message = ended
+        .message
+        .clone()
+        .unwrap_or_else(|| "no reason was given".to_owned());
     let hint = match ended.outcome {
-        Outcome::Failed | Outcome::Reverted => "`wharf logs` shows more of what the service wrote; mend it and release again",
+        Outcome::Failed | Outcome::Reverted => {
+            "`wharf logs` shows more of what the service wrote; mend it and release again"
+        }
         _ => "",
     };
-    Err(failure(Code::Failed, format!("{release} was {}: {message}", ended.outcome.as_str()), hint))
+    Err(failure(
+        Code::Failed,
+        format!("{release} was {}: {message}", ended.outcome.as_str()),
+        hint,
+    ))
 }

@@ -19,13 +19,19 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// Runs `future` on a runtime of this thread.
 pub(crate) fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(future)
 }
 
 /// As [`ensure_engine`], for a project that was started: one that was not is left alone.
 pub(crate) async fn engine_of(state: &StateDir) -> anyhow::Result<Client> {
-    if was_started(state) { ensure_engine(state).await } else { Ok(Client::new(state)) }
+    if was_started(state) {
+        ensure_engine(state).await
+    } else {
+        Ok(Client::new(state))
+    }
 }
 
 /// Whether an engine runs or was killed: one that ends in order removes its socket.
@@ -41,9 +47,14 @@ pub(crate) async fn ensure_engine(state: &StateDir) -> anyhow::Result<Client> {
         if status.version == env!("CARGO_PKG_VERSION") {
             return Ok(client);
         }
-        client.exit().await.context("the engine of another version cannot be replaced")?;
+        client
+            .exit()
+            .await
+            .context("the engine of another version cannot be replaced")?;
     }
-    state.create().with_context(|| format!("cannot make the state directory {}", state.root().display()))?;
+    state
+        .create()
+        .with_context(|| format!("cannot make the state directory {}", state.root().display()))?;
     let deadline = Instant::now() + START_TIMEOUT;
     while wharf_engine::is_running(state) && Instant::now() < deadline {
         // One that starts, or ends: its socket does not answer.
@@ -65,12 +76,20 @@ pub(crate) async fn ensure_engine(state: &StateDir) -> anyhow::Result<Client> {
             let log = std::fs::read_to_string(state.engine_log()).unwrap_or_default();
             let last = log.lines().last().unwrap_or_default();
             let message = format!("the engine ended at once ({status}): {last}");
-            return Err(failure(Code::Failed, message, format!("see {}", state.engine_log().display())));
+            return Err(failure(
+                Code::Failed,
+                message,
+                format!("see {}", state.engine_log().display()),
+            ));
         }
         if Instant::now() >= deadline {
             let limit = wharf_base::duration::format(START_TIMEOUT);
             let hint = format!("see {}", state.engine_log().display());
-            return Err(failure(Code::Failed, format!("the engine did not answer within {limit}"), hint));
+            return Err(failure(
+                Code::Failed,
+                format!("the engine did not answer within {limit}"),
+                hint,
+            ));
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -86,7 +105,10 @@ fn spawn(state: &StateDir) -> anyhow::Result<std::process::Child> {
     let program = std::env::current_exe().context("cannot find the wharf program itself")?;
     let mut command = Command::new(program);
     command.arg("engine").arg(state.root()).current_dir("/");
-    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    command
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log);
     // A group of its own keeps a terminal's Ctrl-C away; the engine itself then leaves the session.
     command.process_group(0);
     command.spawn().context("cannot start the engine")

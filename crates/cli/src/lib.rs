@@ -22,7 +22,10 @@ use args::{Cli, Command};
 #[must_use]
 pub fn main() -> ExitCode {
     // The shim is started with every replica: it reads no arguments and touches no terminal.
-    if std::env::args_os().nth(1).is_some_and(|word| word == "shim") {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == "shim")
+    {
         return wharf_process::shim_main();
     }
     let cli = match Cli::try_parse() {
@@ -38,7 +41,11 @@ pub fn main() -> ExitCode {
     ExitCode::from(code as u8)
 }
 
-fn dispatch(command: Command, global: &args::Global, output: &output::Output) -> anyhow::Result<exit::Code> {
+fn dispatch(
+    command: Command,
+    global: &args::Global,
+    output: &output::Output,
+) -> anyhow::Result<exit::Code> {
     match command {
         Command::Up(args) => commands::up::run(global, &args, output),
         Command::Down(args) => commands::down::run(global, &args, output),
@@ -57,7 +64,12 @@ fn dispatch(command: Command, global: &args::Global, output: &output::Output) ->
         Command::Doctor(_) => commands::doctor::run(global, output),
         Command::Audit(_) => commands::audit::run(global, output),
         Command::Completions(args) => {
-            clap_complete::generate(args.shell, &mut Cli::command(), "wharf", &mut std::io::stdout());
+            clap_complete::generate(
+                args.shell,
+                &mut Cli::command(),
+                "wharf",
+                &mut std::io::stdout(),
+            );
             Ok(exit::Code::Done)
         }
         Command::Engine(args) => commands::internal::engine(&args),

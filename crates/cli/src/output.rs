@@ -45,7 +45,11 @@ impl Style {
 
 /// The text in the style, if colours are wanted.
 pub(crate) fn paint(text: &str, style: Style, color: bool) -> String {
-    if color { format!("\x1b[{}m{text}\x1b[0m", style.code()) } else { text.to_owned() }
+    if color {
+        format!("\x1b[{}m{text}\x1b[0m", style.code())
+    } else {
+        text.to_owned()
+    }
 }
 
 impl Output {
@@ -97,11 +101,17 @@ impl Output {
     }
 
     pub(crate) fn error(&self, text: &str) {
-        self.note(&format!("{} {text}", paint("error:", Style::Bad, self.color_err)));
+        self.note(&format!(
+            "{} {text}",
+            paint("error:", Style::Bad, self.color_err)
+        ));
     }
 
     pub(crate) fn hint(&self, text: &str) {
-        self.note(&format!("{} {text}", paint("try:", Style::Strong, self.color_err)));
+        self.note(&format!(
+            "{} {text}",
+            paint("try:", Style::Strong, self.color_err)
+        ));
     }
 
     /// Everything that is wrong with a file.
@@ -117,23 +127,37 @@ impl Output {
     /// A table with aligned columns; a cell may be painted.
     pub(crate) fn table(&self, header: &[&str], rows: &[Vec<(String, Option<Style>)>]) {
         let width = |column: usize| {
-            let cells = rows.iter().filter_map(|row| row.get(column)).map(|(text, _)| text.chars().count());
-            cells.chain([header[column].len()]).max().unwrap_or_default()
+            let cells = rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .map(|(text, _)| text.chars().count());
+            cells
+                .chain([header[column].len()])
+                .max()
+                .unwrap_or_default()
         };
         let widths: Vec<usize> = (0..header.len()).map(width).collect();
         let pad = |text: &str, column: usize| {
             let missing = widths[column].saturating_sub(text.chars().count());
-            if column + 1 == widths.len() { String::new() } else { " ".repeat(missing) }
+            if column + 1 == widths.len() {
+                String::new()
+            } else {
+                " ".repeat(missing)
+            }
         };
-        let titles: Vec<String> =
-            header.iter().enumerate().map(|(i, title)| format!("{}{}", title.to_uppercase(), pad(title, i))).collect();
+        let titles: Vec<String> = header
+            .iter()
+            .enumerate()
+            .map(|(i, title)| format!("{}{}", title.to_uppercase(), pad(title, i)))
+            .collect();
         self.line(paint(titles.join("  ").trim_end(), Style::Faint, self.color_out).as_str());
         for row in rows {
             let cells: Vec<String> = row
                 .iter()
                 .enumerate()
                 .map(|(i, (text, style))| {
-                    let shown = style.map_or_else(|| text.clone(), |style| paint(text, style, self.color_out));
+                    let shown = style
+                        .map_or_else(|| text.clone(), |style| paint(text, style, self.color_out));
                     format!("{shown}{}", pad(text, i))
                 })
                 .collect();
@@ -151,6 +175,7 @@ impl Output {
         }
         drop(write!(std::io::stderr(), "{question} [y/N] "));
         let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+        std::io::stdin().read_line(&mut answer).is_ok()
+            && matches!(answer.trim(), "y" | "Y" | "yes")
     }
 }

@@ -30,15 +30,26 @@ pub(crate) struct Project {
 impl Project {
     /// Finds the project. The file need not exist: `ps` and `down` ask for the state alone.
     pub(crate) fn locate(global: &Global) -> anyhow::Result<Self> {
-        let parent = global.file.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = global
+            .file
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
         let parent = parent.map_or_else(|| PathBuf::from("."), std::borrow::ToOwned::to_owned);
         let base_dir = std::fs::canonicalize(&parent).map_err(|error| {
             let message = format!("there is no folder {}: {error}", parent.display());
             failure(Code::Usage, message, "name the project's file with -f")
         })?;
-        let given = global.state_dir.clone().map(std::path::absolute).transpose()?;
+        let given = global
+            .state_dir
+            .clone()
+            .map(std::path::absolute)
+            .transpose()?;
         let state = StateDir::locate(&base_dir, given);
-        Ok(Self { file: global.file.clone(), base_dir, state })
+        Ok(Self {
+            file: global.file.clone(),
+            base_dir,
+            state,
+        })
     }
 
     /// A client of the project's engine.
@@ -59,7 +70,9 @@ impl Project {
             _ => failure(Code::Usage, format!("cannot read {shown}: {error}"), ""),
         })?;
         let mut bytes = vec![];
-        open.take(FILE_MAX_BYTES).read_to_end(&mut bytes).with_context(|| format!("cannot read {shown}"))?;
+        open.take(FILE_MAX_BYTES)
+            .read_to_end(&mut bytes)
+            .with_context(|| format!("cannot read {shown}"))?;
         Ok(bytes)
     }
 
@@ -68,7 +81,10 @@ impl Project {
         let bytes = self.read()?;
         let (plan, diagnostics) = wharf_plan::resolve(&bytes, global.env.as_deref());
         output.diagnostics(&diagnostics, &self.file.display().to_string(), &bytes);
-        let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
+        let errors = diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic.severity == Severity::Error)
+            .count();
         match plan {
             Some(plan) if errors == 0 => Ok(plan),
             _ => {
@@ -82,8 +98,15 @@ impl Project {
 
 /// The values that the plan's `${env.…}` references have here.
 pub(crate) fn env_values(plan: &Plan) -> BTreeMap<String, String> {
-    let urls = plan.stores.values().filter_map(|store| store.external_url.as_ref());
-    let templates = plan.services.values().flat_map(|service| service.environment.values()).chain(urls);
+    let urls = plan
+        .stores
+        .values()
+        .filter_map(|store| store.external_url.as_ref());
+    let templates = plan
+        .services
+        .values()
+        .flat_map(|service| service.environment.values())
+        .chain(urls);
     templates
         .flat_map(Template::references)
         .filter_map(|reference| match reference {
@@ -99,8 +122,14 @@ pub(crate) fn actor() -> String {
     let uid = rustix::process::getuid().as_raw().to_string();
     let known = || {
         let users = std::fs::read_to_string("/etc/passwd").ok()?;
-        let line = users.lines().find(|line| line.split(':').nth(2) == Some(uid.as_str()))?;
+        let line = users
+            .lines()
+            .find(|line| line.split(':').nth(2) == Some(uid.as_str()))?;
         line.split(':').next().map(str::to_owned)
     };
-    ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(variable).or_else(known).unwrap_or_else(|| format!("uid {uid}"))
+    ["SUDO_USER", "USER", "LOGNAME"]
+        .iter()
+        .find_map(variable)
+        .or_else(known)
+        .unwrap_or_else(|| format!("uid {uid}"))
 }

@@ -27,9 +27,17 @@ const FRAMES: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '�
 
 impl<'a> Progress<'a> {
     pub(crate) fn new(output: &'a Output) -> Self {
-        let terminal = std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let terminal = std::io::stderr().is_terminal()
+            && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         let live = terminal && !output.quiet && !output.verbose;
-        Self { output, live, rows: vec![], ready: BTreeMap::new(), drawn: 0, frame: 0 }
+        Self {
+            output,
+            live,
+            rows: vec![],
+            ready: BTreeMap::new(),
+            drawn: 0,
+            frame: 0,
+        }
     }
 
     /// Shows one event.
@@ -37,7 +45,9 @@ impl<'a> Progress<'a> {
         if self.output.quiet {
             return;
         }
-        let Some(line) = self.line_of(event) else { return };
+        let Some(line) = self.line_of(event) else {
+            return;
+        };
         match line {
             Line::Row { of, text, style } => self.row(&of, text, style),
             Line::Plain(text) => self.plain(&text),
@@ -81,13 +91,22 @@ impl<'a> Progress<'a> {
 
     fn erase(&mut self) -> String {
         let lines = std::mem::take(&mut self.drawn);
-        if lines == 0 { String::new() } else { format!("\x1b[{lines}A\x1b[J") }
+        if lines == 0 {
+            String::new()
+        } else {
+            format!("\x1b[{lines}A\x1b[J")
+        }
     }
 
     fn draw(&mut self) {
         let mut text = self.erase();
         let width = terminal_width().unwrap_or(WIDTH_FALLBACK);
-        let names = self.rows.iter().map(|(name, _, _)| name.chars().count()).max().unwrap_or_default();
+        let names = self
+            .rows
+            .iter()
+            .map(|(name, _, _)| name.chars().count())
+            .max()
+            .unwrap_or_default();
         let spinner = FRAMES[self.frame % FRAMES.len()];
         for (name, what, style) in &self.rows {
             let sign = match style {
@@ -107,32 +126,68 @@ impl<'a> Progress<'a> {
 
     fn line_of(&mut self, event: &Event) -> Option<Line> {
         let row = |of: &dyn std::fmt::Display, text: String, style| {
-            Some(Line::Row { of: of.to_string(), text, style })
+            Some(Line::Row {
+                of: of.to_string(),
+                text,
+                style,
+            })
         };
         match &event.kind {
-            EventKind::Building { service, line: None } => row(service, "building".to_owned(), Style::Busy),
-            EventKind::Building { service, line: Some(line) } if self.live || self.output.verbose => {
+            EventKind::Building {
+                service,
+                line: None,
+            } => row(service, "building".to_owned(), Style::Busy),
+            EventKind::Building {
+                service,
+                line: Some(line),
+            } if self.live || self.output.verbose => {
                 row(service, format!("building: {}", line.trim()), Style::Busy)
             }
             EventKind::Building { .. } => None,
-            EventKind::Built { service, cached: true, .. } => row(service, "built before".to_owned(), Style::Busy),
-            EventKind::Built { service, millis, .. } => {
+            EventKind::Built {
+                service,
+                cached: true,
+                ..
+            } => row(service, "built before".to_owned(), Style::Busy),
+            EventKind::Built {
+                service, millis, ..
+            } => {
                 let took = std::time::Duration::from_millis(millis - millis % 100);
-                row(service, format!("built in {}", wharf_base::duration::format(took)), Style::Busy)
+                row(
+                    service,
+                    format!("built in {}", wharf_base::duration::format(took)),
+                    Style::Busy,
+                )
             }
-            EventKind::Store { store, state, message } => {
+            EventKind::Store {
+                store,
+                state,
+                message,
+            } => {
                 let style = match state.as_str() {
                     "ready" | "external" => Style::Good,
                     "failed" => Style::Bad,
                     _ => Style::Busy,
                 };
-                let text = message.as_ref().map_or_else(|| state.clone(), |message| format!("{state}: {message}"));
+                let text = message
+                    .as_ref()
+                    .map_or_else(|| state.clone(), |message| format!("{state}: {message}"));
                 row(store, text, style)
             }
-            EventKind::OneShot { service, state } => row(service, format!("release command {state}"), Style::Busy),
-            EventKind::Replica { service, replica, state, message } => {
-                self.replica(service.as_str(), &replica.to_string(), *state, message.as_deref())
+            EventKind::OneShot { service, state } => {
+                row(service, format!("release command {state}"), Style::Busy)
             }
+            EventKind::Replica {
+                service,
+                replica,
+                state,
+                message,
+            } => self.replica(
+                service.as_str(),
+                &replica.to_string(),
+                *state,
+                message.as_deref(),
+            ),
             EventKind::Service { service, ready } => {
                 let noun = if *ready == 1 { "replica" } else { "replicas" };
                 row(service, format!("{ready} {noun} ready"), Style::Good)
@@ -143,8 +198,17 @@ impl<'a> Progress<'a> {
         }
     }
 
-    fn replica(&mut self, service: &str, replica: &str, state: ReplicaState, message: Option<&str>) -> Option<Line> {
-        let trouble = matches!(state, ReplicaState::Restarting | ReplicaState::CrashLoop | ReplicaState::Unready);
+    fn replica(
+        &mut self,
+        service: &str,
+        replica: &str,
+        state: ReplicaState,
+        message: Option<&str>,
+    ) -> Option<Line> {
+        let trouble = matches!(
+            state,
+            ReplicaState::Restarting | ReplicaState::CrashLoop | ReplicaState::Unready
+        );
         if !trouble && !self.live && !self.output.verbose {
             return None;
         }
@@ -158,12 +222,20 @@ impl<'a> Progress<'a> {
             (state, Some(message)) => format!("{replica} is {}: {message}", state.as_str()),
             (state, None) => format!("{replica} is {}", state.as_str()),
         };
-        Some(Line::Row { of: service.to_owned(), text, style })
+        Some(Line::Row {
+            of: service.to_owned(),
+            text,
+            style,
+        })
     }
 }
 
 enum Line {
-    Row { of: String, text: String, style: Style },
+    Row {
+        of: String,
+        text: String,
+        style: Style,
+    },
     Plain(String),
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
@@ -15,14 +16,16 @@ use crate::environment::volume_links;
 use crate::release::{Artifact, Release};
 use crate::replica::chain;
 
+/// A build that takes longer hangs: the largest cold builds of a service take minutes.
+const BUILD_TIMEOUT: Duration = Duration::from_secs(3_600);
+
 /// Builds that run at once.
 const PARALLEL: usize = 2;
 
 impl Engine {
     /// Starts the build of a release; [`Event::Built`] tells its end.
-    pub(crate) fn start_build(&mut self, release: &Release, restart: Vec<Name>) -> AbortHandle {
+    pub(crate) fn start_build(&self, release: &Release) -> AbortHandle {
         let id = release.id;
-        self.restart_requested.insert(id, restart);
         let mut tasks = JoinSet::new();
         let permits = Arc::new(Semaphore::new(PARALLEL));
         let mut artifacts: BTreeMap<Name, Option<Artifact>> = BTreeMap::new();
@@ -44,10 +47,15 @@ impl Engine {
                         links: volume_links(&self.state, &release.base_dir, service),
                         artifacts: self.state.artifacts(name),
                         cache: self.state.cache(),
-                        timeout: None,
+                        timeout: Some(BUILD_TIMEOUT),
                         progress: self.progress(id, name.clone()),
                     };
-                    tasks.spawn_local(build_one(id, request, Arc::clone(&permits), self.events.clone()));
+                    tasks.spawn_local(build_one(
+                        id,
+                        request,
+                        Arc::clone(&permits),
+                        self.events.clone(),
+                    ));
                 }
             }
         }
@@ -68,7 +76,14 @@ impl Engine {
             }
             // Dropping the set cancels what still builds, with its processes.
             drop(tasks);
-            drop(events.send(Event::Built { release: id, result: result.map(|()| artifacts) }).await);
+            drop(
+                events
+                    .send(Event::Built {
+                        release: id,
+                        result: result.map(|()| artifacts),
+                    })
+                    .await,
+            );
         });
         task.abort_handle()
     }
@@ -78,7 +93,15 @@ impl Engine {
         let events = self.events.clone();
         tokio::task::spawn_local(async move {
             while let Some(line) = received.recv().await {
-                if events.send(Event::BuildLine { release, service: service.clone(), line }).await.is_err() {
+                if events
+                    .send(Event::BuildLine {
+                        release,
+                        service: service.clone(),
+                        line,
+                    })
+                    .await
+                    .is_err()
+                {
                     return;
                 }
             }
@@ -95,16 +118,30 @@ impl Engine {
     /// Removes artifacts that no release refers to.
     pub(crate) fn prune_artifacts(&self) {
         let mut keep: BTreeMap<&Name, Vec<&str>> = BTreeMap::new();
-        for (name, revision) in self.releases.values().flat_map(|release| &release.revisions) {
+        for (name, revision) in self
+            .releases
+            .values()
+            .flat_map(|release| &release.revisions)
+        {
             let digests = keep.entry(name).or_default();
-            digests.extend(revision.artifact.as_ref().map(|artifact| artifact.digest.as_str()));
+            digests.extend(
+                revision
+                    .artifact
+                    .as_ref()
+                    .map(|artifact| artifact.digest.as_str()),
+            );
         }
         if self.building.is_some() {
             return;
         }
         let keep: Vec<(PathBuf, Vec<String>)> = keep
             .into_iter()
-            .map(|(name, digests)| (self.state.artifacts(name), digests.into_iter().map(str::to_owned).collect()))
+            .map(|(name, digests)| {
+                (
+                    self.state.artifacts(name),
+                    digests.into_iter().map(str::to_owned).collect(),
+                )
+            })
             .collect();
         // Removing folders takes its time; the engine does not wait for it.
         std::thread::spawn(move || {
@@ -127,9 +164,19 @@ async fn build_one(
     let _permit = permits.acquire().await.map_err(|error| error.to_string())?;
     let began = tokio::time::Instant::now();
     let built = wharf_build::build(request).await;
-    let built = built.map_err(|error| format!("the build of `{service}` failed: {}", chain(&error)))?;
+    let built =
+        built.map_err(|error| format!("the build of `{service}` failed: {}", chain(&error)))?;
     let (cached, took) = (built.cached, began.elapsed());
-    drop(events.send(Event::ServiceBuilt { release, service: service.clone(), cached, took }).await);
+    drop(
+        events
+            .send(Event::ServiceBuilt {
+                release,
+                service: service.clone(),
+                cached,
+                took,
+            })
+            .await,
+    );
     let artifact = Artifact {
         digest: built.digest,
         dir: built.dir,

@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::api::{
-    Accepted, ApiError, AuditEntry, DownRequest, Environment, EnvironmentRequest, Event, ReleaseRequest,
-    ReleaseSummary, RestartRequest, ScaleRequest, Status, UndoRequest,
+    Accepted, ApiError, AuditEntry, DownRequest, Environment, EnvironmentRequest, Event,
+    ReleaseRequest, ReleaseSummary, RestartRequest, ScaleRequest, Status, UndoRequest,
 };
 use crate::state_dir::StateDir;
 
@@ -44,7 +44,9 @@ impl Client {
     /// A client of the engine of that state directory, whether it runs or not.
     #[must_use]
     pub fn new(state: &StateDir) -> Self {
-        Self { socket: state.engine_socket() }
+        Self {
+            socket: state.engine_socket(),
+        }
     }
 
     /// The state of the project.
@@ -107,7 +109,10 @@ impl Client {
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn environment(&self, request: &EnvironmentRequest) -> Result<Environment, ClientError> {
+    pub async fn environment(
+        &self,
+        request: &EnvironmentRequest,
+    ) -> Result<Environment, ClientError> {
         self.post("/v1/environment", request).await
     }
 
@@ -134,7 +139,10 @@ impl Client {
     pub async fn events(&self, after: u64) -> Result<Events, ClientError> {
         let path = format!("/v1/events?after={after}");
         let body = self.send(Method::GET, &path, Bytes::new()).await?;
-        Ok(Events { body, buffer: BytesMut::new() })
+        Ok(Events {
+            body,
+            buffer: BytesMut::new(),
+        })
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
@@ -142,16 +150,22 @@ impl Client {
         parse(body).await
     }
 
-    async fn post<Q: Serialize, T: DeserializeOwned>(&self, path: &str, request: &Q) -> Result<T, ClientError> {
+    async fn post<Q: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        request: &Q,
+    ) -> Result<T, ClientError> {
         let bytes = serde_json::to_vec(request).map_err(broken)?;
         let body = self.send(Method::POST, path, bytes.into()).await?;
         parse(body).await
     }
 
     async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Incoming, ClientError> {
-        let stream = wharf_process::unix_socket::connect_async(&self.socket).map_err(ClientError::NotRunning)?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        let stream = wharf_process::unix_socket::connect_async(&self.socket)
+            .map_err(ClientError::NotRunning)?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(broken)?;
         tokio::spawn(connection);
         let request = Request::builder()
             .method(method)

@@ -30,43 +30,84 @@ use crate::stores::{LiveStore, StoreReport};
 /// Events that may wait. Whoever sends more waits; the engine handles thousands a second.
 const QUEUE: usize = 1_024;
 
+/// From one attempt to save the state to the next, while it cannot be saved.
+const SAVE_AGAIN: Duration = Duration::from_secs(1);
+
 /// Everything that happens to the engine.
 pub(crate) enum Event {
     /// A client asks for something.
     Command(Command),
     /// A replica's process.
-    Replica { id: ReplicaId, attempt: u32, observed: Observed },
+    Replica {
+        id: ReplicaId,
+        attempt: u32,
+        observed: Observed,
+    },
     /// A job's process.
     Job { id: String, observed: Observed },
     /// A store's server.
-    Store { name: Name, attempt: u32, report: StoreReport },
+    Store {
+        name: Name,
+        attempt: u32,
+        report: StoreReport,
+    },
     /// The ingress.
     Ingress(IngressReport),
     /// A line of a build's output.
-    BuildLine { release: ReleaseId, service: Name, line: String },
+    BuildLine {
+        release: ReleaseId,
+        service: Name,
+        line: String,
+    },
     /// A service was built.
-    ServiceBuilt { release: ReleaseId, service: Name, cached: bool, took: Duration },
+    ServiceBuilt {
+        release: ReleaseId,
+        service: Name,
+        cached: bool,
+        took: Duration,
+    },
     /// All services of a release were built, or one could not be.
-    Built { release: ReleaseId, result: Result<BTreeMap<Name, Option<Artifact>>, String> },
+    Built {
+        release: ReleaseId,
+        result: Result<BTreeMap<Name, Option<Artifact>>, String>,
+    },
 }
 
 /// What clients ask for.
 pub(crate) enum Command {
     Status(oneshot::Sender<api::Status>),
-    Events { after: u64, reply: oneshot::Sender<Subscription> },
+    Events {
+        after: u64,
+        reply: oneshot::Sender<Subscription>,
+    },
     Releases(oneshot::Sender<Vec<api::ReleaseSummary>>),
     Audit(oneshot::Sender<Result<Vec<api::AuditEntry>, ApiError>>),
-    Release(Box<api::ReleaseRequest>, oneshot::Sender<Result<api::Accepted, ApiError>>),
-    Undo(api::UndoRequest, oneshot::Sender<Result<api::Accepted, ApiError>>),
+    Release(
+        Box<api::ReleaseRequest>,
+        oneshot::Sender<Result<api::Accepted, ApiError>>,
+    ),
+    Undo(
+        api::UndoRequest,
+        oneshot::Sender<Result<api::Accepted, ApiError>>,
+    ),
     Scale(api::ScaleRequest, oneshot::Sender<Result<(), ApiError>>),
-    Restart(api::RestartRequest, oneshot::Sender<Result<api::Accepted, ApiError>>),
-    Environment(api::EnvironmentRequest, oneshot::Sender<Result<api::Environment, ApiError>>),
+    Restart(
+        api::RestartRequest,
+        oneshot::Sender<Result<api::Accepted, ApiError>>,
+    ),
+    Environment(
+        api::EnvironmentRequest,
+        oneshot::Sender<Result<api::Environment, ApiError>>,
+    ),
     Down(api::DownRequest, oneshot::Sender<()>),
     Exit(oneshot::Sender<()>),
 }
 
 /// The events that a client has missed, and those to come.
-pub(crate) type Subscription = (Vec<api::Event>, tokio::sync::broadcast::Receiver<api::Event>);
+pub(crate) type Subscription = (
+    Vec<api::Event>,
+    tokio::sync::broadcast::Receiver<api::Event>,
+);
 
 /// Something to be done once the state is committed.
 pub(crate) type Effect = Box<dyn FnOnce(&mut Engine)>;
@@ -93,10 +134,10 @@ pub(crate) struct Engine {
     pub(crate) blocked: BTreeMap<Name, String>,
     /// The release that is being built, with what stops its build.
     pub(crate) building: Option<(ReleaseId, tokio::task::AbortHandle)>,
-    /// Services of releases under way whose replicas are replaced even if nothing of theirs has changed.
     /// The number under which somebody waits for a release that turned out to be the one that serves.
     pub(crate) unchanged: Option<ReleaseId>,
-    pub(crate) restart_requested: BTreeMap<ReleaseId, Vec<Name>>,
+    /// Why the state cannot be saved, while it cannot.
+    pub(crate) unsaved: Option<String>,
     pub(crate) ingress: IngressLink,
     pub(crate) journal: Journal,
     pub(crate) events: mpsc::Sender<Event>,
@@ -131,7 +172,10 @@ impl Engine {
         let releases = database.releases()?;
         let (events, receiver) = mpsc::channel(QUEUE);
         let ingress = ingress(events.clone(), &saved);
-        let shim = ShimProgram { program: "/proc/self/exe".into(), arguments: vec!["shim".into()] };
+        let shim = ShimProgram {
+            program: "/proc/self/exe".into(),
+            arguments: vec!["shim".into()],
+        };
         let engine = Self {
             state,
             marker,
@@ -149,7 +193,7 @@ impl Engine {
             blocked: BTreeMap::new(),
             building: None,
             unchanged: None,
-            restart_requested: BTreeMap::new(),
+            unsaved: None,
             ingress,
             journal: Journal::new(),
             events,
@@ -159,7 +203,10 @@ impl Engine {
             wake: None,
             shutdown: None,
             exit: false,
-            clock: EngineClock { wall: wharf_base::clock::now(), start: Instant::now() },
+            clock: EngineClock {
+                wall: wharf_base::clock::now(),
+                start: Instant::now(),
+            },
         };
         Ok((engine, receiver))
     }
@@ -167,19 +214,17 @@ impl Engine {
     /// Runs until it is told to exit, or everything is stopped (then true). `served` are the replicas that a running
     /// ingress has: they stay in traffic while this engine gets to know them.
     ///
-    /// # Errors
-    /// The state can no longer be written; what runs goes on running.
     pub(crate) async fn run(
         mut self,
         mut events: mpsc::Receiver<Event>,
         served: &BTreeSet<String>,
-    ) -> Result<bool, StateError> {
+    ) -> bool {
         self.adopt(served);
         loop {
             self.reconcile();
-            self.commit()?;
+            self.commit();
             if self.exit {
-                return Ok(self.shutdown.is_some());
+                return self.shutdown.is_some();
             }
             let due = self.wake.map(|wake| self.instant(wake));
             tokio::select! {
@@ -220,22 +265,56 @@ impl Engine {
     /// Notes who did what.
     pub(crate) fn note_audit(&mut self, actor: &str, action: String) {
         let at = self.now();
-        self.new_audit.push(api::AuditEntry { at, actor: actor.to_owned(), action });
+        self.new_audit.push(api::AuditEntry {
+            at,
+            actor: actor.to_owned(),
+            action,
+        });
     }
 
     fn handle(&mut self, event: Event) {
         match event {
             Event::Command(command) => self.command(command),
-            Event::Replica { id, attempt, observed } => self.replica_observed(&id, attempt, observed),
+            Event::Replica {
+                id,
+                attempt,
+                observed,
+            } => self.replica_observed(&id, attempt, observed),
             Event::Job { id, observed } => self.job_observed(&id, observed),
-            Event::Store { name, attempt, report } => self.store_reported(&name, attempt, report),
+            Event::Store {
+                name,
+                attempt,
+                report,
+            } => self.store_reported(&name, attempt, report),
             Event::Ingress(report) => self.ingress_reported(report),
-            Event::BuildLine { release, service, line } => {
-                self.tell(Some(release), EventKind::Building { service, line: Some(line) });
+            Event::BuildLine {
+                release,
+                service,
+                line,
+            } => {
+                self.tell(
+                    Some(release),
+                    EventKind::Building {
+                        service,
+                        line: Some(line),
+                    },
+                );
             }
-            Event::ServiceBuilt { release, service, cached, took } => {
+            Event::ServiceBuilt {
+                release,
+                service,
+                cached,
+                took,
+            } => {
                 let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-                self.tell(Some(release), EventKind::Built { service, cached, millis });
+                self.tell(
+                    Some(release),
+                    EventKind::Built {
+                        service,
+                        cached,
+                        millis,
+                    },
+                );
             }
             Event::Built { release, result } => self.built(release, result),
         }
@@ -254,7 +333,9 @@ impl Engine {
             Command::Undo(request, reply) => drop(reply.send(self.undo(&request.actor))),
             Command::Scale(request, reply) => drop(reply.send(self.scale(request))),
             Command::Restart(request, reply) => drop(reply.send(self.restart(request))),
-            Command::Environment(request, reply) => drop(reply.send(self.environment_of(&request.service))),
+            Command::Environment(request, reply) => {
+                drop(reply.send(self.environment_of(&request.service)))
+            }
             Command::Down(request, reply) => {
                 self.begin_shutdown(request.now);
                 reply.send(()).ok();
@@ -266,16 +347,40 @@ impl Engine {
         }
     }
 
-    /// Saves what has changed, then carries the effects out.
-    fn commit(&mut self) -> Result<(), StateError> {
-        let changed = std::mem::take(&mut self.changed_releases);
-        let releases: Vec<&Release> = changed.iter().filter_map(|id| self.releases.get(id)).collect();
-        let audit = std::mem::take(&mut self.new_audit);
-        self.database.save(&self.saved, &releases, &audit)?;
-        for effect in std::mem::take(&mut self.effects) {
-            effect(self);
+    /// Saves what has changed, then carries the effects out. While the state cannot be saved (a full disk) no effect is
+    /// carried out: what runs goes on, and the next turn tries again.
+    fn commit(&mut self) {
+        let releases: Vec<&Release> = self
+            .changed_releases
+            .iter()
+            .filter_map(|id| self.releases.get(id))
+            .collect();
+        match self.database.save(&self.saved, &releases, &self.new_audit) {
+            Ok(()) => {
+                self.changed_releases.clear();
+                self.new_audit.clear();
+                self.unsaved = None;
+                for effect in std::mem::take(&mut self.effects) {
+                    effect(self);
+                }
+            }
+            Err(error) => {
+                let message = format!(
+                    "nothing is changed for now: {}",
+                    crate::replica::chain(&error)
+                );
+                if self.unsaved.as_ref() != Some(&message) {
+                    self.tell(
+                        None,
+                        EventKind::Notice {
+                            message: message.clone(),
+                        },
+                    );
+                }
+                self.unsaved = Some(message);
+                self.wake_at(self.now().after(SAVE_AGAIN));
+            }
         }
-        Ok(())
     }
 
     /// Forgets releases that nothing refers to any more, with their secrets.
@@ -315,7 +420,10 @@ impl Engine {
 
 /// An error for a client, with its causes.
 pub(crate) fn api_error(error: &dyn std::error::Error) -> ApiError {
-    ApiError { message: crate::replica::chain(error), hint: None }
+    ApiError {
+        message: crate::replica::chain(error),
+        hint: None,
+    }
 }
 
 async fn sleep_until(at: Option<Instant>) {

@@ -15,7 +15,16 @@ use crate::state_dir::StateDir;
 
 /// Variables of the engine's own environment that services see too. Everything else stays out: a developer's shell
 /// holds credentials that are not the service's.
-const INHERITED: [&str; 8] = ["PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+const INHERITED: [&str; 8] = [
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "TMPDIR",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+];
 
 /// Where a store answers, with what.
 #[derive(Clone, PartialEq, Eq)]
@@ -58,10 +67,12 @@ impl Context<'_> {
         command: Option<&Command>,
         ports: &BTreeMap<Name, u16>,
     ) -> Result<Prepared, EnvironmentError> {
-        let (service, revision) = self
-            .release
-            .service(name)
-            .ok_or_else(|| EnvironmentError(format!("there is no service `{name}` in {}", self.release.id)))?;
+        let (service, revision) = self.release.service(name).ok_or_else(|| {
+            EnvironmentError(format!(
+                "there is no service `{name}` in {}",
+                self.release.id
+            ))
+        })?;
         let artifact = revision.artifact.as_ref();
         let command = command
             .or(service.command.as_ref())
@@ -71,9 +82,16 @@ impl Context<'_> {
                     "`{name}` has no `command` and its build does not say what starts it: add `command:` to it"
                 ))
             })?;
-        let cwd = artifact.map_or_else(|| self.release.base_dir.clone(), |artifact| artifact.dir.clone());
+        let cwd = artifact.map_or_else(
+            || self.release.base_dir.clone(),
+            |artifact| artifact.dir.clone(),
+        );
         let env = self.variables(name, service, revision.release, artifact, ports)?;
-        Ok(Prepared { argv: command.argv(), cwd, env })
+        Ok(Prepared {
+            argv: command.argv(),
+            cwd,
+            env,
+        })
     }
 
     fn variables(
@@ -84,17 +102,29 @@ impl Context<'_> {
         artifact: Option<&Artifact>,
         ports: &BTreeMap<Name, u16>,
     ) -> Result<BTreeMap<String, String>, EnvironmentError> {
-        let mut env: BTreeMap<String, String> =
-            INHERITED.iter().filter_map(|key| Some(((*key).to_owned(), std::env::var(key).ok()?))).collect();
+        let mut env: BTreeMap<String, String> = INHERITED
+            .iter()
+            .filter_map(|key| Some(((*key).to_owned(), std::env::var(key).ok()?)))
+            .collect();
         if let Some(artifact) = artifact {
             let inherited = env.get("PATH").cloned().unwrap_or_default();
-            let before = artifact.path_prepend.iter().map(|path| path.display().to_string());
-            let path: Vec<String> = before.chain([inherited]).filter(|part| !part.is_empty()).collect();
+            let before = artifact
+                .path_prepend
+                .iter()
+                .map(|path| path.display().to_string());
+            let path: Vec<String> = before
+                .chain([inherited])
+                .filter(|part| !part.is_empty())
+                .collect();
             env.insert("PATH".to_owned(), path.join(":"));
             env.extend(artifact.env.clone());
         }
         // Its own folder would be writable by no other service's user; `/tmp` exists and belongs to nobody.
-        let home = if self.user.is_some() { Some("/tmp".to_owned()) } else { std::env::var("HOME").ok() };
+        let home = if self.user.is_some() {
+            Some("/tmp".to_owned())
+        } else {
+            std::env::var("HOME").ok()
+        };
         env.extend(home.map(|home| ("HOME".to_owned(), home)));
         // Services listen where only this machine reaches them; the ingress is the door.
         env.insert("HOST".to_owned(), "127.0.0.1".to_owned());
@@ -102,12 +132,17 @@ impl Context<'_> {
             let variable = format!("PORT_{}", port.as_str().to_uppercase().replace('-', "_"));
             env.insert(variable, number.to_string());
         }
-        if let Some(port) = service.primary_port.as_ref().and_then(|primary| ports.get(primary)) {
+        if let Some(port) = service
+            .primary_port
+            .as_ref()
+            .and_then(|primary| ports.get(primary))
+        {
             env.insert("PORT".to_owned(), port.to_string());
         }
         env.extend(self.secrets.files.get(name).cloned().unwrap_or_default());
         for (key, template) in &service.environment {
-            let value = template.render(|reference| self.look_up(name, service, revision, reference))?;
+            let value =
+                template.render(|reference| self.look_up(name, service, revision, reference))?;
             env.insert(key.clone(), value);
         }
         Ok(env)
@@ -147,7 +182,10 @@ impl Context<'_> {
     fn field(&self, of: &Name, field: Field) -> Result<String, EnvironmentError> {
         if let Some(store) = self.stores.get(of) {
             return Ok(match field {
-                Field::Url => store.url.clone().unwrap_or_else(|| store.credentials.url(store.engine)),
+                Field::Url => store
+                    .url
+                    .clone()
+                    .unwrap_or_else(|| store.credentials.url(store.engine)),
                 Field::Host => store.credentials.host.clone(),
                 Field::Port => store.credentials.port.to_string(),
                 Field::User => store.credentials.user.clone(),
@@ -155,22 +193,29 @@ impl Context<'_> {
                 Field::Database => store.credentials.database.clone(),
             });
         }
-        let port = self
-            .services
-            .get(of)
-            .ok_or_else(|| EnvironmentError(format!("`{of}` is neither a store nor a service with a port")))?;
+        let port = self.services.get(of).ok_or_else(|| {
+            EnvironmentError(format!(
+                "`{of}` is neither a store nor a service with a port"
+            ))
+        })?;
         match field {
             Field::Url => Ok(format!("http://127.0.0.1:{port}")),
             Field::Host => Ok("127.0.0.1".to_owned()),
             Field::Port => Ok(port.to_string()),
-            _ => Err(EnvironmentError(format!("the service `{of}` has no field `{}`", field.as_str()))),
+            _ => Err(EnvironmentError(format!(
+                "the service `{of}` has no field `{}`",
+                field.as_str()
+            ))),
         }
     }
 
     /// Where a named volume is found on this machine: the project's own folder for it, whatever its target.
     fn volume(&self, service: &Service, volume: &Name) -> String {
         let named = |source: &VolumeSource| *source == VolumeSource::Named(volume.clone());
-        debug_assert!(service.volumes.iter().any(|v| named(&v.source)), "the plan checks references");
+        debug_assert!(
+            service.volumes.iter().any(|v| named(&v.source)),
+            "the plan checks references"
+        );
         self.state.volume(volume).display().to_string()
     }
 }
@@ -185,9 +230,23 @@ fn volume_source(state: &StateDir, base_dir: &Path, source: &VolumeSource) -> Pa
 
 /// The links that an artifact gets for the service's volumes, by their place in it. Absolute targets cannot be mounted
 /// for a process; `${volume.NAME}` finds those.
-pub(crate) fn volume_links(state: &StateDir, base_dir: &Path, service: &Service) -> BTreeMap<PathBuf, PathBuf> {
-    let relative = service.volumes.iter().filter(|volume| !Path::new(&volume.target).is_absolute());
-    relative.map(|volume| (PathBuf::from(&volume.target), volume_source(state, base_dir, &volume.source))).collect()
+pub(crate) fn volume_links(
+    state: &StateDir,
+    base_dir: &Path,
+    service: &Service,
+) -> BTreeMap<PathBuf, PathBuf> {
+    let relative = service
+        .volumes
+        .iter()
+        .filter(|volume| !Path::new(&volume.target).is_absolute());
+    relative
+        .map(|volume| {
+            (
+                PathBuf::from(&volume.target),
+                volume_source(state, base_dir, &volume.source),
+            )
+        })
+        .collect()
 }
 
 /// Makes the folders of the service's named volumes, owned by `user`, and, for a program of this machine, which has no
@@ -212,7 +271,10 @@ pub(crate) fn prepare_volumes(
             continue;
         }
         std::os::unix::fs::symlink(&source, &link).map_err(|error| {
-            EnvironmentError(format!("cannot link the volume at {}: {error}", link.display()))
+            EnvironmentError(format!(
+                "cannot link the volume at {}: {error}",
+                link.display()
+            ))
         })?;
     }
     Ok(())
@@ -220,7 +282,9 @@ pub(crate) fn prepare_volumes(
 
 /// Makes a folder and gives it to `user`.
 pub(crate) fn make_owned(dir: &Path, user: Option<User>) -> Result<(), EnvironmentError> {
-    let fail = |error: std::io::Error| EnvironmentError(format!("cannot make the folder {}: {error}", dir.display()));
+    let fail = |error: std::io::Error| {
+        EnvironmentError(format!("cannot make the folder {}: {error}", dir.display()))
+    };
     std::fs::create_dir_all(dir).map_err(fail)?;
     if let Some(user) = user {
         std::os::unix::fs::chown(dir, Some(user.uid), Some(user.gid)).map_err(fail)?;

@@ -80,8 +80,10 @@ impl IngressLink {
         running: Option<u32>,
         events: mpsc::Sender<Event>,
     ) -> Self {
-        let addresses =
-            sockets.iter().filter_map(|(name, socket)| Some((name.clone(), socket.local_addr().ok()?))).collect();
+        let addresses = sockets
+            .iter()
+            .filter_map(|(name, socket)| Some((name.clone(), socket.local_addr().ok()?)))
+            .collect();
         let (to_config, config) = watch::channel(None);
         let (to_sockets, socket_receiver) = watch::channel(duplicate(&sockets));
         let (to_draining, draining) = watch::channel(false);
@@ -144,7 +146,9 @@ impl IngressLink {
 
     /// Whether the ingress serves the present configuration.
     pub(crate) fn is_current(&self) -> bool {
-        self.wanted.as_ref().is_some_and(|wanted| wanted.generation <= self.applied)
+        self.wanted
+            .as_ref()
+            .is_some_and(|wanted| wanted.generation <= self.applied)
     }
 
     /// What went wrong last, if it still does.
@@ -158,7 +162,12 @@ impl IngressLink {
     }
 
     /// The certificate of the local authority for `names`, issued when the names change.
-    pub(crate) fn certificate(&mut self, dir: &Path, names: &[String], now: Timestamp) -> Result<Certificate, String> {
+    pub(crate) fn certificate(
+        &mut self,
+        dir: &Path,
+        names: &[String],
+        now: Timestamp,
+    ) -> Result<Certificate, String> {
         if let Some((issued, certificate)) = &self.certificate
             && issued == names
         {
@@ -173,7 +182,12 @@ impl IngressLink {
 }
 
 fn duplicate(sockets: &[(String, TcpListener)]) -> Sockets {
-    Arc::new(sockets.iter().filter_map(|(name, socket)| Some((name.clone(), socket.try_clone().ok()?))).collect())
+    Arc::new(
+        sockets
+            .iter()
+            .filter_map(|(name, socket)| Some((name.clone(), socket.try_clone().ok()?)))
+            .collect(),
+    )
 }
 
 impl Engine {
@@ -188,7 +202,12 @@ impl Engine {
             IngressReport::Looked(status) => self.finish_drained(&status),
             IngressReport::Trouble(message) => {
                 if self.ingress.trouble.as_ref() != Some(&message) {
-                    self.tell(None, EventKind::Notice { message: format!("the ingress: {message}") });
+                    self.tell(
+                        None,
+                        EventKind::Notice {
+                            message: format!("the ingress: {message}"),
+                        },
+                    );
                 }
                 self.ingress.trouble = Some(message);
             }
@@ -217,15 +236,21 @@ impl Engine {
 
     /// Replicas that finish their requests, with the time at which they are cut.
     fn leaving(&self) -> impl Iterator<Item = (&ReplicaId, wharf_base::clock::Timestamp)> {
-        self.saved.replicas.iter().filter_map(|(id, replica)| match replica.role {
-            SavedRole::Leaving { deadline, .. } => Some((id, deadline)),
-            _ => None,
-        })
+        self.saved
+            .replicas
+            .iter()
+            .filter_map(|(id, replica)| match replica.role {
+                SavedRole::Leaving { deadline, .. } => Some((id, deadline)),
+                _ => None,
+            })
     }
 
     /// Looks at the ingress while something drains in it; what it does not finish in time is over all the same.
     pub(crate) fn tend_draining(&mut self) {
-        let leaving: Vec<_> = self.leaving().map(|(id, deadline)| (id.clone(), deadline)).collect();
+        let leaving: Vec<_> = self
+            .leaving()
+            .map(|(id, deadline)| (id.clone(), deadline))
+            .collect();
         self.ingress.to_draining.send_if_modified(|draining| {
             std::mem::replace(draining, !leaving.is_empty()) == leaving.is_empty()
         });
@@ -270,7 +295,10 @@ impl Process {
     }
 
     fn signal(&self, signal: rustix::process::Signal) {
-        if let Some(pid) = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw) {
+        if let Some(pid) = i32::try_from(self.pid)
+            .ok()
+            .and_then(rustix::process::Pid::from_raw)
+        {
             // One that has ended meanwhile needs no signal.
             rustix::process::kill_process(pid, signal).ok();
         }
@@ -330,7 +358,9 @@ impl Task {
                     }
                 }
             }
-            let Some(current) = process.as_mut() else { continue };
+            let Some(current) = process.as_mut() else {
+                continue;
+            };
             if self.attend(current).await {
                 *process = None;
             }
@@ -344,7 +374,8 @@ impl Task {
             match wharf_ingress::client::put_config(&self.socket, &config).await {
                 Ok(()) => {
                     let (pid, generation) = (process.pid, config.generation);
-                    self.report(IngressReport::Applied { pid, generation }).await;
+                    self.report(IngressReport::Applied { pid, generation })
+                        .await;
                 }
                 Err(error) => {
                     self.report(IngressReport::Trouble(chain(&error))).await;
@@ -358,7 +389,11 @@ impl Task {
             }
         }
         loop {
-            let pause = if *self.draining.borrow_and_update() { DRAIN_PAUSE } else { IDLE_PAUSE };
+            let pause = if *self.draining.borrow_and_update() {
+                DRAIN_PAUSE
+            } else {
+                IDLE_PAUSE
+            };
             tokio::select! {
                 () = process.ended() => return true,
                 changed = self.config.changed() => {
@@ -415,25 +450,40 @@ impl Task {
             .open(self.state.ingress_log())
             .map_err(|error| fail(&error))?;
         let mut command = std::process::Command::new("/proc/self/exe");
-        command.arg("ingress").arg("--control-socket").arg(&self.socket);
+        command
+            .arg("ingress")
+            .arg("--control-socket")
+            .arg(&self.socket);
         command.arg("--config").arg(self.state.ingress_config());
         command.arg("--access-log").arg(self.state.access_log());
-        command.env_clear().env("WHARF_PROJECT", &self.marker).env("WHARF_REPLICA", "ingress");
+        command
+            .env_clear()
+            .env("WHARF_PROJECT", &self.marker)
+            .env("WHARF_REPLICA", "ingress");
         command.env("LISTEN_FDS", sockets.len().to_string());
         let names: Vec<&str> = sockets.iter().map(|(name, _)| name.as_str()).collect();
         command.env("LISTEN_FDNAMES", names.join(":"));
         command.stdin(std::process::Stdio::null());
-        command.stdout(log.try_clone().map_err(|error| fail(&error))?).stderr(log);
+        command
+            .stdout(log.try_clone().map_err(|error| fail(&error))?)
+            .stderr(log);
         let mappings = sockets
             .iter()
             .zip(3..)
             .map(|((_, socket), child_fd)| {
-                Ok(FdMapping { parent_fd: OwnedFd::from(socket.try_clone()?), child_fd })
+                Ok(FdMapping {
+                    parent_fd: OwnedFd::from(socket.try_clone()?),
+                    child_fd,
+                })
             })
             .collect::<std::io::Result<Vec<_>>>()
             .map_err(|error| fail(&error))?;
-        command.fd_mappings(mappings).map_err(|error| fail(&error))?;
-        tokio::process::Command::from(command).spawn().map_err(|error| fail(&error))
+        command
+            .fd_mappings(mappings)
+            .map_err(|error| fail(&error))?;
+        tokio::process::Command::from(command)
+            .spawn()
+            .map_err(|error| fail(&error))
     }
 
     async fn report(&self, report: IngressReport) {

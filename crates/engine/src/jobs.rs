@@ -31,13 +31,20 @@ impl Engine {
     /// Whether the one-shot of `service` at `release` is done; starts it if it is not under way.
     pub(crate) fn one_shot_done(&mut self, service: &Name, release: ReleaseId) -> bool {
         let key = (service.clone(), release);
-        let command = self.releases.get(&release).and_then(|r| r.plan.services.get(service)?.release.clone());
+        let command = self
+            .releases
+            .get(&release)
+            .and_then(|r| r.plan.services.get(service)?.release.clone());
         let Some(command) = command else { return true };
         if self.saved.one_shots_done.contains(&key) {
             return true;
         }
         let id = one_shot_id(service, release);
-        let failed = self.saved.rollout.as_ref().is_some_and(|rollout| rollout.message.is_some());
+        let failed = self
+            .saved
+            .rollout
+            .as_ref()
+            .is_some_and(|rollout| rollout.message.is_some());
         if !self.saved.jobs.contains_key(&id) && !failed {
             self.start_job(&id, service, release, Some(&command.command));
         }
@@ -55,24 +62,47 @@ impl Engine {
         let began = self.now();
         let prepared = self.prepare(release, service, command, &BTreeMap::new());
         let launch = prepared.map_err(|error| error.0).and_then(|prepared| {
-            let known = self.releases.get(&release).and_then(|r| r.plan.services.get(service));
+            let known = self
+                .releases
+                .get(&release)
+                .and_then(|r| r.plan.services.get(service));
             let known = known.ok_or_else(|| format!("`{service}` is not in {release}"))?;
             let _ = std::fs::remove_dir_all(self.state.root().join("run").join(id));
             Ok(self.launch_of(id, (service, known), prepared, &self.state.run_dir(id, 1)))
         });
-        let saved = SavedJob { service: service.clone(), release, one_shot, began };
+        let saved = SavedJob {
+            service: service.clone(),
+            release,
+            one_shot,
+            began,
+        };
         match launch {
             Ok(launch) => {
                 self.saved.jobs.insert(id.to_owned(), saved);
                 if one_shot {
                     let state = "started".to_owned();
-                    self.tell(Some(release), EventKind::OneShot { service: service.clone(), state });
+                    self.tell(
+                        Some(release),
+                        EventKind::OneShot {
+                            service: service.clone(),
+                            state,
+                        },
+                    );
                 }
                 let id = id.to_owned();
-                self.effect(move |engine| engine.supervise_job(&id, Start::Spawn(Box::new(launch))));
+                self.effect(move |engine| {
+                    engine.supervise_job(&id, Start::Spawn(Box::new(launch)))
+                });
             }
-            Err(message) if one_shot => self.fail_rollout_of(service, format!("its release command {message}")),
-            Err(message) => self.tell(Some(release), EventKind::Notice { message: format!("`{service}`: {message}") }),
+            Err(message) if one_shot => {
+                self.fail_rollout_of(service, format!("its release command {message}"))
+            }
+            Err(message) => self.tell(
+                Some(release),
+                EventKind::Notice {
+                    message: format!("`{service}`: {message}"),
+                },
+            ),
         }
     }
 
@@ -84,24 +114,45 @@ impl Engine {
     }
 
     fn supervise_job(&mut self, id: &str, start: Start) {
-        let Some(saved) = self.saved.jobs.get(id).cloned() else { return };
-        let service = self.releases.get(&saved.release).and_then(|r| r.plan.services.get(&saved.service));
+        let Some(saved) = self.saved.jobs.get(id).cloned() else {
+            return;
+        };
+        let service = self
+            .releases
+            .get(&saved.release)
+            .and_then(|r| r.plan.services.get(&saved.service));
         let timeout = service.and_then(|service| {
             if saved.one_shot {
                 service.release.as_ref().map(|release| release.timeout)
             } else {
-                service.schedule.as_ref().and_then(|schedule| schedule.timeout)
+                service
+                    .schedule
+                    .as_ref()
+                    .and_then(|schedule| schedule.timeout)
             }
         });
         let deadline = timeout.map(|timeout| saved.began.after(timeout));
         let (orders, receiver) = mpsc::channel(4);
-        let job = LiveJob { pid: None, shim_pid: None, deadline, timed_out: false, orders };
+        let job = LiveJob {
+            pid: None,
+            shim_pid: None,
+            deadline,
+            timed_out: false,
+            orders,
+        };
         self.live_jobs.insert(id.to_owned(), job);
         let (events, job_id) = (self.events.clone(), id.to_owned());
         let (observations, mut observed) = mpsc::unbounded_channel();
         tokio::task::spawn_local(async move {
             while let Some(observed) = observed.recv().await {
-                if events.send(Event::Job { id: job_id.clone(), observed }).await.is_err() {
+                if events
+                    .send(Event::Job {
+                        id: job_id.clone(),
+                        observed,
+                    })
+                    .await
+                    .is_err()
+                {
                     return;
                 }
             }
@@ -112,7 +163,9 @@ impl Engine {
     }
 
     pub(crate) fn job_observed(&mut self, id: &str, observed: Observed) {
-        let Some(saved) = self.saved.jobs.get(id).cloned() else { return };
+        let Some(saved) = self.saved.jobs.get(id).cloned() else {
+            return;
+        };
         let failure = match observed {
             Observed::Started { pid, shim_pid } => {
                 if let Some(job) = self.live_jobs.get_mut(id) {
@@ -130,17 +183,36 @@ impl Engine {
         let service = saved.service;
         match failure {
             None if saved.one_shot => {
-                self.saved.one_shots_done.push((service.clone(), saved.release));
-                self.tell(Some(saved.release), EventKind::OneShot { service, state: "done".to_owned() });
+                self.saved
+                    .one_shots_done
+                    .push((service.clone(), saved.release));
+                self.tell(
+                    Some(saved.release),
+                    EventKind::OneShot {
+                        service,
+                        state: "done".to_owned(),
+                    },
+                );
             }
             None => self.saved.completed.push((service, saved.release)),
             Some(message) => {
-                let message = if timed_out { format!("{message} after its timeout") } else { message };
+                let message = if timed_out {
+                    format!("{message} after its timeout")
+                } else {
+                    message
+                };
                 if saved.one_shot {
-                    let command = self.releases.get(&saved.release).and_then(|r| r.plan.services.get(&service));
-                    let command = command.and_then(|s| s.release.as_ref()).map(|r| r.command.to_string());
+                    let command = self
+                        .releases
+                        .get(&saved.release)
+                        .and_then(|r| r.plan.services.get(&service));
+                    let command = command
+                        .and_then(|s| s.release.as_ref())
+                        .map(|r| r.command.to_string());
                     let command = command.unwrap_or_default();
-                    let message = format!("its release command `{command}` expected exit code 0, but {message}");
+                    let message = format!(
+                        "its release command `{command}` expected exit code 0, but {message}"
+                    );
                     self.fail_rollout_with_log(&service, message, id);
                 } else {
                     let message = format!("a scheduled run of `{service}` failed: {message}");
@@ -171,20 +243,30 @@ impl Engine {
     }
 
     fn run_schedules(&mut self, now: Timestamp) {
-        let Some(release) = self.serving() else { return };
+        let Some(release) = self.serving() else {
+            return;
+        };
         let schedules: Vec<(Name, ReleaseId, String)> = release
             .plan
             .services
             .iter()
             .filter_map(|(name, service)| {
                 let revision = release.revisions.get(name)?;
-                Some((name.clone(), revision.release, service.schedule.as_ref()?.cron.clone()))
+                Some((
+                    name.clone(),
+                    revision.release,
+                    service.schedule.as_ref()?.cron.clone(),
+                ))
             })
             .collect();
-        self.next_runs.retain(|name, _| schedules.iter().any(|(scheduled, _, _)| scheduled == name));
+        self.next_runs
+            .retain(|name, _| schedules.iter().any(|(scheduled, _, _)| scheduled == name));
         for (service, release, cron) in schedules {
             // The first look at a schedule only notes when it is due.
-            let due = *self.next_runs.entry(service.clone()).or_insert_with(|| next_run(&cron, now));
+            let due = *self
+                .next_runs
+                .entry(service.clone())
+                .or_insert_with(|| next_run(&cron, now));
             if due > now {
                 self.wake_at(due);
                 continue;
@@ -192,12 +274,22 @@ impl Engine {
             let next = next_run(&cron, now);
             self.next_runs.insert(service.clone(), next);
             self.wake_at(next);
-            let running = self.saved.jobs.values().any(|job| job.service == service && !job.one_shot);
+            let running = self
+                .saved
+                .jobs
+                .values()
+                .any(|job| job.service == service && !job.one_shot);
             if running {
-                let message = format!("`{service}` still runs from its last time; this run is left out");
+                let message =
+                    format!("`{service}` still runs from its last time; this run is left out");
                 self.tell(Some(release), EventKind::Notice { message });
             } else {
-                self.start_job(&format!("{service}-run-{release}-{}", due.0 / 1000), &service, release, None);
+                self.start_job(
+                    &format!("{service}-run-{release}-{}", due.0 / 1000),
+                    &service,
+                    release,
+                    None,
+                );
             }
         }
     }

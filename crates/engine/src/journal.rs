@@ -20,7 +20,11 @@ pub(crate) struct Journal {
 
 impl Journal {
     pub(crate) fn new() -> Self {
-        Self { kept: VecDeque::new(), number: 0, sender: broadcast::channel(KEPT).0 }
+        Self {
+            kept: VecDeque::new(),
+            number: 0,
+            sender: broadcast::channel(KEPT).0,
+        }
     }
 
     /// The number of the last event.
@@ -30,7 +34,12 @@ impl Journal {
 
     pub(crate) fn push(&mut self, at: Timestamp, release: Option<ReleaseId>, kind: EventKind) {
         self.number += 1;
-        let event = Event { number: self.number, at, release, kind };
+        let event = Event {
+            number: self.number,
+            at,
+            release,
+            kind,
+        };
         if self.kept.len() == KEPT {
             self.kept.pop_front();
         }
@@ -41,7 +50,12 @@ impl Journal {
 
     /// The kept events after number `after`, and those to come.
     pub(crate) fn subscribe(&self, after: u64) -> (Vec<Event>, broadcast::Receiver<Event>) {
-        let kept = self.kept.iter().filter(|event| event.number > after).cloned().collect();
+        let kept = self
+            .kept
+            .iter()
+            .filter(|event| event.number > after)
+            .cloned()
+            .collect();
         (kept, self.sender.subscribe())
     }
 }

@@ -12,7 +12,19 @@ const LINE_MAX_CHARS: usize = 300;
 pub(crate) fn tail_of(state: &StateDir, service: &Name, id: &str, count: usize) -> Vec<String> {
     let mut series = series_in(&state.logs(service)).unwrap_or_default();
     series.retain(|series| series.name == id);
-    let start = Start { tail: Some(count), since: None };
+    let start = Start {
+        tail: Some(count),
+        since: None,
+    };
     let lines = Merge::new(series, start).filter(|record| record.kind != Kind::Note);
-    lines.map(|record| record.text.trim_end().chars().take(LINE_MAX_CHARS).collect()).collect()
+    lines
+        .map(|record| {
+            record
+                .text
+                .trim_end()
+                .chars()
+                .take(LINE_MAX_CHARS)
+                .collect()
+        })
+        .collect()
 }

@@ -32,13 +32,28 @@ pub(crate) struct Target {
 pub(crate) async fn check(probe: &Probe, target: &Target) -> Result<(), String> {
     let made = async {
         match &probe.check {
-            Check::Http { path, port, host, headers, status } => {
-                http(target.address(port)?, path, host.as_deref(), headers, *status).await
+            Check::Http {
+                path,
+                port,
+                host,
+                headers,
+                status,
+            } => {
+                http(
+                    target.address(port)?,
+                    path,
+                    host.as_deref(),
+                    headers,
+                    *status,
+                )
+                .await
             }
             Check::Tcp { port } => {
                 let address = target.address(port)?;
                 let connected = TcpStream::connect(address).await;
-                connected.map(drop).map_err(|error| format!("connecting to port {} failed: {error}", address.port()))
+                connected.map(drop).map_err(|error| {
+                    format!("connecting to port {} failed: {error}", address.port())
+                })
             }
             Check::Exec { command } => exec(&command.argv(), target).await,
         }
@@ -47,7 +62,10 @@ pub(crate) async fn check(probe: &Probe, target: &Target) -> Result<(), String> 
         Ok(result) => result,
         Err(_) => {
             let limit = wharf_base::duration::format(probe.timeout);
-            Err(format!("{} gave no answer within {limit}", describe(&probe.check)))
+            Err(format!(
+                "{} gave no answer within {limit}",
+                describe(&probe.check)
+            ))
         }
     }
 }
@@ -63,7 +81,10 @@ pub(crate) fn describe(check: &Check) -> String {
 
 impl Target {
     fn address(&self, port: &Name) -> Result<SocketAddr, String> {
-        let number = self.ports.get(port).ok_or_else(|| format!("there is no port `{port}`"))?;
+        let number = self
+            .ports
+            .get(port)
+            .ok_or_else(|| format!("there is no port `{port}`"))?;
         Ok((Ipv4Addr::LOCALHOST, *number).into())
     }
 }
@@ -75,10 +96,15 @@ async fn http(
     headers: &BTreeMap<String, String>,
     (lowest, highest): (u16, u16),
 ) -> Result<(), String> {
-    let fail = |what: &dyn std::fmt::Display| format!("GET {path} on port {} failed: {what}", address.port());
-    let stream = TcpStream::connect(address).await.map_err(|error| fail(&error))?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| fail(&error))?;
+    let fail = |what: &dyn std::fmt::Display| {
+        format!("GET {path} on port {} failed: {what}", address.port())
+    };
+    let stream = TcpStream::connect(address)
+        .await
+        .map_err(|error| fail(&error))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| fail(&error))?;
     let connection = tokio::spawn(connection);
     let default_host = address.to_string();
     let mut request = http::Request::get(path)
@@ -88,14 +114,21 @@ async fn http(
     for (name, value) in headers {
         request = request.header(name, value);
     }
-    let request = request.body(Empty::<Bytes>::new()).map_err(|error| fail(&error))?;
-    let response = sender.send_request(request).await.map_err(|error| fail(&error));
+    let request = request
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| fail(&error))?;
+    let response = sender
+        .send_request(request)
+        .await
+        .map_err(|error| fail(&error));
     connection.abort();
     let status = response?.status().as_u16();
     if (lowest..=highest).contains(&status) {
         Ok(())
     } else {
-        Err(format!("GET {path} expected a status of {lowest}-{highest}, saw {status}"))
+        Err(format!(
+            "GET {path} expected a status of {lowest}-{highest}, saw {status}"
+        ))
     }
 }
 
@@ -103,19 +136,35 @@ async fn exec(argv: &[String], target: &Target) -> Result<(), String> {
     let (program, arguments) = argv.split_first().ok_or("the command is empty")?;
     let shown = argv.last().map_or("", String::as_str);
     let mut command = tokio::process::Command::new(program);
-    command.args(arguments).current_dir(&target.cwd).env_clear().envs(&target.env);
-    command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
-    command.stderr(std::process::Stdio::piped()).kill_on_drop(true);
+    command
+        .args(arguments)
+        .current_dir(&target.cwd)
+        .env_clear()
+        .envs(&target.env);
+    command
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null());
+    command
+        .stderr(std::process::Stdio::piped())
+        .kill_on_drop(true);
     if let Some(user) = target.user {
         command.uid(user.uid).gid(user.gid);
     }
-    let output = command.output().await.map_err(|error| format!("`{shown}` could not be run: {error}"))?;
+    let output = command
+        .output()
+        .await
+        .map_err(|error| format!("`{shown}` could not be run: {error}"))?;
     if output.status.success() {
         return Ok(());
     }
     let errors = String::from_utf8_lossy(&output.stderr);
     let last = errors.lines().last().unwrap_or_default();
-    Err(format!("`{shown}` expected exit code 0, saw {}: {last}", output.status).trim_end_matches([':', ' ']).to_owned())
+    Err(format!(
+        "`{shown}` expected exit code 0, saw {}: {last}",
+        output.status
+    )
+    .trim_end_matches([':', ' '])
+    .to_owned())
 }
 
 /// Waits between two checks while a replica starts: short at first, so that a fast service is ready at once, then the

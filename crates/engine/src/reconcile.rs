@@ -27,7 +27,9 @@ impl Engine {
     }
 
     fn reconcile_services(&mut self) {
-        let Some(target) = self.target().cloned() else { return };
+        let Some(target) = self.target().cloned() else {
+            return;
+        };
         for name in order_of(&target.plan.services) {
             let (Some(service), Some(revision)) =
                 (target.plan.services.get(&name), target.revisions.get(&name))
@@ -35,10 +37,20 @@ impl Engine {
                 continue;
             };
             let settled = self.reconcile_service(&name, service, revision.release);
-            let news = if settled { self.settled.insert(name.clone()) } else { self.settled.remove(&name) };
+            let news = if settled {
+                self.settled.insert(name.clone())
+            } else {
+                self.settled.remove(&name)
+            };
             if settled && news && self.is_rolling() {
                 let ready = self.desired(&name, service, revision.release);
-                self.tell(self.saved.target, EventKind::Service { service: name, ready });
+                self.tell(
+                    self.saved.target,
+                    EventKind::Service {
+                        service: name,
+                        ready,
+                    },
+                );
             }
         }
         if !self.is_rolling() {
@@ -49,7 +61,10 @@ impl Engine {
     fn reconcile_service(&mut self, name: &Name, service: &Service, release: ReleaseId) -> bool {
         let desired = self.desired(name, service, release);
         let view = self.view(name);
-        let at_target = view.iter().filter(|replica| replica.release == release).count();
+        let at_target = view
+            .iter()
+            .filter(|replica| replica.release == release)
+            .count();
         // What a service needs gates its new replicas, not the ones that serve.
         let waits_for = self.waits_for(name, service, release, at_target < desired as usize);
         let wanted = Wanted {
@@ -66,7 +81,9 @@ impl Engine {
         }
         for action in decision.actions {
             match action {
-                Action::Start { count } => (0..count).for_each(|_| self.start_replica(name, release)),
+                Action::Start { count } => {
+                    (0..count).for_each(|_| self.start_replica(name, release))
+                }
                 Action::Recall(id) => self.set_role(&id, SavedRole::Serving),
                 Action::Withdraw(id) => self.withdraw_replica(&id, true),
                 Action::Stop(id) => self.withdraw_replica(&id, false),
@@ -88,13 +105,28 @@ impl Engine {
         if service.schedule.is_some() || (job && done) {
             return 0;
         }
-        let count = self.saved.scale.get(name).copied().unwrap_or(service.replicas);
-        if service.singleton { count.min(1) } else { count }
+        let count = self
+            .saved
+            .scale
+            .get(name)
+            .copied()
+            .unwrap_or(service.replicas);
+        if service.singleton {
+            count.min(1)
+        } else {
+            count
+        }
     }
 
     /// What keeps new replicas of a service from starting, in a few words; its one-shot is started once nothing
     /// else does.
-    fn waits_for(&mut self, name: &Name, service: &Service, release: ReleaseId, starts: bool) -> Option<String> {
+    fn waits_for(
+        &mut self,
+        name: &Name,
+        service: &Service,
+        release: ReleaseId,
+        starts: bool,
+    ) -> Option<String> {
         if !starts && !service.schedule.is_some() {
             return None;
         }
@@ -103,7 +135,11 @@ impl Engine {
                 return Some(reason);
             }
         }
-        if self.one_shot_done(name, release) { None } else { Some("its release command".to_owned()) }
+        if self.one_shot_done(name, release) {
+            None
+        } else {
+            Some("its release command".to_owned())
+        }
     }
 
     fn unmet(&self, needed: &Name, condition: Condition) -> Option<String> {
@@ -122,7 +158,11 @@ impl Engine {
         let release = target.revisions.get(needed)?.release;
         let met = match condition {
             Condition::Started => self.view(needed).iter().any(|replica| {
-                replica.release == release && self.live.get(&replica.id).is_some_and(|live| live.pid.is_some())
+                replica.release == release
+                    && self
+                        .live
+                        .get(&replica.id)
+                        .is_some_and(|live| live.pid.is_some())
             }),
             Condition::Healthy => self.settled.contains(needed),
             Condition::Completed => self.saved.completed.contains(&(needed.clone(), release)),
@@ -137,14 +177,28 @@ impl Engine {
 
     /// Services that the serving release does not have any more.
     fn retire_removed(&mut self, present: &[Name]) {
-        let mut removed: Vec<Name> = self.saved.replicas.values().map(|replica| replica.service.clone()).collect();
+        let mut removed: Vec<Name> = self
+            .saved
+            .replicas
+            .values()
+            .map(|replica| replica.service.clone())
+            .collect();
         removed.retain(|name| !present.contains(name));
         removed.sort();
         removed.dedup();
-        let Some(target) = self.saved.target else { return };
+        let Some(target) = self.saved.target else {
+            return;
+        };
         for name in removed {
             let now = self.now();
-            let decision = decide(&Wanted { keeps_old: true, ..gone(target) }, &self.view(&name), now);
+            let decision = decide(
+                &Wanted {
+                    keeps_old: true,
+                    ..gone(target)
+                },
+                &self.view(&name),
+                now,
+            );
             if let Some(wake) = decision.wake {
                 self.wake_at(wake);
             }
@@ -189,12 +243,19 @@ fn gone(target: ReleaseId) -> Wanted {
 
 /// The services, each after the services that it needs.
 pub(crate) fn order_of(services: &std::collections::BTreeMap<Name, Service>) -> Vec<Name> {
-    fn visit(name: &Name, services: &std::collections::BTreeMap<Name, Service>, order: &mut Vec<Name>, depth: usize) {
+    fn visit(
+        name: &Name,
+        services: &std::collections::BTreeMap<Name, Service>,
+        order: &mut Vec<Name>,
+        depth: usize,
+    ) {
         // The plan has no circles; the depth guards a state file that was tampered with.
         if order.contains(name) || depth > services.len() {
             return;
         }
-        let Some(service) = services.get(name) else { return };
+        let Some(service) = services.get(name) else {
+            return;
+        };
         for needed in service.needs.keys() {
             visit(needed, services, order, depth + 1);
         }

@@ -25,6 +25,8 @@ pub(crate) struct Release {
     pub(crate) created: Timestamp,
     /// Who asked.
     pub(crate) actor: String,
+    /// Services whose replicas are replaced even if nothing of theirs has changed.
+    pub(crate) restart: Vec<Name>,
     /// How it fared.
     pub(crate) outcome: Outcome,
     /// Why it failed.
@@ -67,26 +69,47 @@ impl Release {
 
     /// Services that end by themselves because another one needs them `completed`.
     pub(crate) fn is_job(&self, name: &Name) -> bool {
-        let schedule = self.plan.services.get(name).is_none_or(|service| service.schedule.is_some());
+        let schedule = self
+            .plan
+            .services
+            .get(name)
+            .is_none_or(|service| service.schedule.is_some());
         !schedule
-            && self.plan.services.values().any(|other| other.needs.get(name) == Some(&Condition::Completed))
+            && self
+                .plan
+                .services
+                .values()
+                .any(|other| other.needs.get(name) == Some(&Condition::Completed))
     }
 
     /// The services that are other than in `before`.
     pub(crate) fn changed_since(&self, before: Option<&Self>) -> Vec<Name> {
         let same = |name: &Name, revision: &Revision| {
-            before.and_then(|b| b.revisions.get(name)).is_some_and(|b| b.release == revision.release)
+            before
+                .and_then(|b| b.revisions.get(name))
+                .is_some_and(|b| b.release == revision.release)
         };
-        let changed = self.revisions.iter().filter(|(name, revision)| !same(name, revision));
+        let changed = self
+            .revisions
+            .iter()
+            .filter(|(name, revision)| !same(name, revision));
         let removed = before.into_iter().flat_map(|b| b.revisions.keys());
         let removed = removed.filter(|name| !self.revisions.contains_key(*name));
-        changed.map(|(name, _)| name).chain(removed).cloned().collect()
+        changed
+            .map(|(name, _)| name)
+            .chain(removed)
+            .cloned()
+            .collect()
     }
 }
 
 /// The digest of what a replica of `service` depends on. How many replicas there are and how they are rolled out is
 /// no part of it: changing that replaces none.
-pub(crate) fn service_digest(service: &Service, artifact: Option<&Artifact>, secret_values: &str) -> String {
+pub(crate) fn service_digest(
+    service: &Service,
+    artifact: Option<&Artifact>,
+    secret_values: &str,
+) -> String {
     let neutral = Service {
         replicas: 0,
         rollout: Rollout {
@@ -98,7 +121,8 @@ pub(crate) fn service_digest(service: &Service, artifact: Option<&Artifact>, sec
         },
         ..service.clone()
     };
-    let plan = serde_json::to_string(&neutral).expect("a plan has only string keys and finite numbers");
+    let plan =
+        serde_json::to_string(&neutral).expect("a plan has only string keys and finite numbers");
     let artifact = artifact.map_or("", |artifact| artifact.digest.as_str());
     digest(&[&plan, artifact, secret_values])
 }
@@ -110,8 +134,10 @@ pub(crate) fn digest(parts: &[&str]) -> String {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finalize().iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a String never fails");
-        text
-    })
+    hash.finalize()
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("writing to a String never fails");
+            text
+        })
 }

@@ -74,7 +74,10 @@ pub(crate) async fn supervise(
         Ok(Begun::Ended(exit)) => return report(Observed::Ended(exit)),
         Err(message) => return report(Observed::NotStarted(message)),
     };
-    report(Observed::Started { pid: handle.pid().unsigned_abs(), shim_pid: handle.shim_pid().unsigned_abs() });
+    report(Observed::Started {
+        pid: handle.pid().unsigned_abs(),
+        shim_pid: handle.shim_pid().unsigned_abs(),
+    });
     let watching = watch(&watched, &report);
     tokio::pin!(watching);
     let exit = tokio::select! {
@@ -114,9 +117,10 @@ enum Begun {
 
 async fn begin(shim: &ShimProgram, start: Start) -> Result<Begun, String> {
     match start {
-        Start::Spawn(launch) => {
-            wharf_process::spawn(shim, *launch).await.map(Begun::Running).map_err(|error| chain(&error))
-        }
+        Start::Spawn(launch) => wharf_process::spawn(shim, *launch)
+            .await
+            .map(Begun::Running)
+            .map_err(|error| chain(&error)),
         Start::Adopt(dir) => match wharf_process::adopt(&dir).await {
             Ok(Adopted::Running(handle)) => Ok(Begun::Running(handle)),
             Ok(Adopted::Exited(exit)) => Ok(Begun::Ended(exit)),
@@ -139,7 +143,11 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 
 /// Probes until the process has failed for good; gives the reason.
 async fn watch(watched: &Watched, report: &impl Fn(Observed)) -> String {
-    let Watched { probes, target, assume_ready } = watched;
+    let Watched {
+        probes,
+        target,
+        assume_ready,
+    } = watched;
     if let Some(startup) = &probes.startup
         && !assume_ready
         && let Err(reason) = wait_for_startup(startup, target, report).await
@@ -153,7 +161,11 @@ async fn watch(watched: &Watched, report: &impl Fn(Observed)) -> String {
 }
 
 /// Asks quickly at first; gives up when the time that the probe allows is over.
-async fn wait_for_startup(probe: &Probe, target: &Target, report: &impl Fn(Observed)) -> Result<(), String> {
+async fn wait_for_startup(
+    probe: &Probe,
+    target: &Target,
+    report: &impl Fn(Observed),
+) -> Result<(), String> {
     sleep(probe.initial_delay).await;
     let give_up = Instant::now() + probe.period.saturating_mul(probe.failure_threshold.max(1));
     let mut passed = 0;
@@ -173,7 +185,9 @@ async fn wait_for_startup(probe: &Probe, target: &Target, report: &impl Fn(Obser
                     return Err(format!("its startup probe failed: {reason}"));
                 }
                 if reason != last {
-                    report(Observed::Unready(format!("its startup probe fails: {reason}")));
+                    report(Observed::Unready(format!(
+                        "its startup probe fails: {reason}"
+                    )));
                     last = reason;
                 }
             }
@@ -215,7 +229,9 @@ async fn watch_readiness(
                 let lost = ready && failed >= probe.failure_threshold;
                 if lost || (!ready && reason != last) {
                     ready = false;
-                    report(Observed::Unready(format!("its readiness probe fails: {reason}")));
+                    report(Observed::Unready(format!(
+                        "its readiness probe fails: {reason}"
+                    )));
                     last = reason;
                 }
             }
@@ -230,7 +246,9 @@ async fn watch_readiness(
 }
 
 async fn watch_liveness(probe: Option<&Probe>, target: &Target) -> String {
-    let Some(probe) = probe else { return std::future::pending().await };
+    let Some(probe) = probe else {
+        return std::future::pending().await;
+    };
     sleep(probe.initial_delay.max(Duration::from_millis(1))).await;
     let mut failed = 0;
     loop {

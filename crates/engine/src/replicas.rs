@@ -115,11 +115,16 @@ impl Engine {
         }
         self.adopt_jobs();
         self.adopt_stores();
+        self.resume_build();
     }
 
     /// The replicas of a service as the controller sees them.
     pub(crate) fn view(&self, service: &Name) -> Vec<Replica> {
-        let of_service = self.saved.replicas.iter().filter(|(_, replica)| replica.service == *service);
+        let of_service = self
+            .saved
+            .replicas
+            .iter()
+            .filter(|(_, replica)| replica.service == *service);
         of_service
             .map(|(id, replica)| Replica {
                 id: id.clone(),
@@ -153,7 +158,9 @@ impl Engine {
 
     /// Starts the process of a replica: its first, or the next after one that ended.
     pub(crate) fn start_attempt(&mut self, id: &ReplicaId) {
-        let Some(saved) = self.saved.replicas.get(id).cloned() else { return };
+        let Some(saved) = self.saved.replicas.get(id).cloned() else {
+            return;
+        };
         let ports = match self.choose_ports(&saved) {
             Ok(ports) => ports,
             Err(error) => return self.not_started(id, &error.0),
@@ -167,7 +174,14 @@ impl Engine {
             (live.phase, live.started, live.pid) = (Phase::Starting, now, None);
         }
         let attempt = saved.attempt + 1;
-        match self.launch(id, &SavedReplica { attempt, ports, ..saved.clone() }) {
+        match self.launch(
+            id,
+            &SavedReplica {
+                attempt,
+                ports,
+                ..saved.clone()
+            },
+        ) {
             Ok(launch) => {
                 self.tell_replica(id, ReplicaState::Starting, None);
                 let (id, probes) = (id.clone(), self.probes_of(&saved));
@@ -180,15 +194,28 @@ impl Engine {
 
     /// Its old ports if they are free, else others.
     fn choose_ports(&self, saved: &SavedReplica) -> Result<BTreeMap<Name, u16>, EnvironmentError> {
-        let service = self.releases.get(&saved.release).and_then(|r| r.plan.services.get(&saved.service));
-        let wanted: Vec<&Name> = service.map(|s| s.ports.keys().collect()).unwrap_or_default();
-        let mut taken: Vec<u16> = self.saved.replicas.values().flat_map(|r| r.ports.values().copied()).collect();
+        let service = self
+            .releases
+            .get(&saved.release)
+            .and_then(|r| r.plan.services.get(&saved.service));
+        let wanted: Vec<&Name> = service
+            .map(|s| s.ports.keys().collect())
+            .unwrap_or_default();
+        let mut taken: Vec<u16> = self
+            .saved
+            .replicas
+            .values()
+            .flat_map(|r| r.ports.values().copied())
+            .collect();
         let mut ports = BTreeMap::new();
         for name in wanted {
             let port = match saved.ports.get(name).copied().filter(|port| is_free(*port)) {
                 Some(port) => port,
                 None => free_port(&taken).ok_or_else(|| {
-                    EnvironmentError(format!("no port between {} and {} is free", PORTS.start, PORTS.end))
+                    EnvironmentError(format!(
+                        "no port between {} and {} is free",
+                        PORTS.start, PORTS.end
+                    ))
                 })?,
             };
             taken.push(port);
@@ -199,9 +226,15 @@ impl Engine {
 
     fn launch(&mut self, id: &ReplicaId, saved: &SavedReplica) -> Result<Launch, EnvironmentError> {
         let prepared = self.prepare(saved.release, &saved.service, None, &saved.ports)?;
-        let release = self.releases.get(&saved.release).ok_or_else(|| unknown_release(saved.release))?;
-        let service =
-            release.plan.services.get(&saved.service).ok_or_else(|| unknown_release(saved.release))?;
+        let release = self
+            .releases
+            .get(&saved.release)
+            .ok_or_else(|| unknown_release(saved.release))?;
+        let service = release
+            .plan
+            .services
+            .get(&saved.service)
+            .ok_or_else(|| unknown_release(saved.release))?;
         prepare_volumes(&self.state, &release.base_dir, service, self.user)?;
         let dir = self.state.run_dir(id.as_str(), saved.attempt);
         Ok(self.launch_of(id.as_str(), (&saved.service, service), prepared, &dir))
@@ -224,7 +257,10 @@ impl Engine {
             user: self.user,
             limits: Limits {
                 memory: service.resources.memory.map(|bounds| Bytes(bounds.limit.0)),
-                cpu: service.resources.cpu.map(|bounds| Millicores(bounds.limit.0)),
+                cpu: service
+                    .resources
+                    .cpu
+                    .map(|bounds| Millicores(bounds.limit.0)),
                 ..Limits::default()
             },
             stop_signal: Signal::TERM,
@@ -251,7 +287,10 @@ impl Engine {
         let secrets = self.secrets_of(release).map_err(EnvironmentError)?;
         let stores = self.store_addresses();
         let services = self.internal_ports();
-        let release = self.releases.get(&release).ok_or_else(|| unknown_release(release))?;
+        let release = self
+            .releases
+            .get(&release)
+            .ok_or_else(|| unknown_release(release))?;
         let context = Context {
             state: &self.state,
             release,
@@ -264,12 +303,19 @@ impl Engine {
     }
 
     fn probes_of(&self, saved: &SavedReplica) -> Probes {
-        let service = self.releases.get(&saved.release).and_then(|r| r.plan.services.get(&saved.service));
-        service.map(|service| service.probes.clone()).unwrap_or_default()
+        let service = self
+            .releases
+            .get(&saved.release)
+            .and_then(|r| r.plan.services.get(&saved.service));
+        service
+            .map(|service| service.probes.clone())
+            .unwrap_or_default()
     }
 
     fn supervise(&mut self, id: &ReplicaId, start: Start, probes: Probes) {
-        let Some(saved) = self.saved.replicas.get(id).cloned() else { return };
+        let Some(saved) = self.saved.replicas.get(id).cloned() else {
+            return;
+        };
         let (cwd, env) = match &start {
             Start::Spawn(launch) => (launch.cwd.clone(), launch.env.clone()),
             // Only exec probes need them.
@@ -278,7 +324,12 @@ impl Engine {
                 .map(|prepared| (prepared.cwd, prepared.env))
                 .unwrap_or_default(),
         };
-        let target = Target { ports: saved.ports, cwd, env, user: self.user };
+        let target = Target {
+            ports: saved.ports,
+            cwd,
+            env,
+            user: self.user,
+        };
         let (orders, receiver) = mpsc::channel(4);
         if let Some(live) = self.live.get_mut(id) {
             live.orders = Some(orders);
@@ -289,23 +340,44 @@ impl Engine {
         // The engine's queue is bounded; the task's own observations are few, so they may wait here.
         tokio::task::spawn_local(async move {
             while let Some(observed) = observed.recv().await {
-                let event = Event::Replica { id: id.clone(), attempt, observed };
+                let event = Event::Replica {
+                    id: id.clone(),
+                    attempt,
+                    observed,
+                };
                 if events.send(event).await.is_err() {
                     return;
                 }
             }
         });
         let report = move |observed| drop(observations.send(observed));
-        let watched = Watched { probes, target, assume_ready };
-        tokio::task::spawn_local(supervise(self.shim.clone(), start, watched, receiver, report));
+        let watched = Watched {
+            probes,
+            target,
+            assume_ready,
+        };
+        tokio::task::spawn_local(supervise(
+            self.shim.clone(),
+            start,
+            watched,
+            receiver,
+            report,
+        ));
     }
 
     pub(crate) fn replica_observed(&mut self, id: &ReplicaId, attempt: u32, observed: Observed) {
-        if self.saved.replicas.get(id).is_none_or(|saved| saved.attempt != attempt) {
+        if self
+            .saved
+            .replicas
+            .get(id)
+            .is_none_or(|saved| saved.attempt != attempt)
+        {
             return;
         }
         let now = self.now();
-        let Some(live) = self.live.get_mut(id) else { return };
+        let Some(live) = self.live.get_mut(id) else {
+            return;
+        };
         match observed {
             Observed::Started { pid, shim_pid } => {
                 (live.pid, live.shim_pid) = (Some(pid), Some(shim_pid));
@@ -336,8 +408,13 @@ impl Engine {
     }
 
     fn ended(&mut self, id: &ReplicaId, exit: &Exit) {
-        let Some(saved) = self.saved.replicas.get(id).cloned() else { return };
-        let job = self.releases.get(&saved.release).is_some_and(|release| release.is_job(&saved.service));
+        let Some(saved) = self.saved.replicas.get(id).cloned() else {
+            return;
+        };
+        let job = self
+            .releases
+            .get(&saved.release)
+            .is_some_and(|release| release.is_job(&saved.service));
         if saved.role != SavedRole::Serving {
             return self.forget_replica(id);
         }
@@ -358,16 +435,29 @@ impl Engine {
     /// A process that ended or could not be started is started again after a while.
     fn not_started(&mut self, id: &ReplicaId, message: &str) {
         let now = self.now();
-        if self.saved.replicas.get(id).is_some_and(|saved| saved.role != SavedRole::Serving) {
+        if self
+            .saved
+            .replicas
+            .get(id)
+            .is_some_and(|saved| saved.role != SavedRole::Serving)
+        {
             return self.forget_replica(id);
         }
-        let Some(live) = self.live.get_mut(id) else { return };
+        let Some(live) = self.live.get_mut(id) else {
+            return;
+        };
         let delay = live.backoff.ended(now.since(live.started));
-        live.phase = Phase::Waiting { until: now.after(delay) };
+        live.phase = Phase::Waiting {
+            until: now.after(delay),
+        };
         live.reason = Some(message.to_owned());
         live.restarts += 1;
         (live.pid, live.shim_pid, live.orders) = (None, None, None);
-        let state = if live.backoff.crash_loop() { ReplicaState::CrashLoop } else { ReplicaState::Restarting };
+        let state = if live.backoff.crash_loop() {
+            ReplicaState::CrashLoop
+        } else {
+            ReplicaState::Restarting
+        };
         self.tell_replica(id, state, Some(message.to_owned()));
     }
 
@@ -396,12 +486,23 @@ impl Engine {
     /// Takes a replica out of traffic; it finishes its requests and is then kept or stopped.
     pub(crate) fn withdraw_replica(&mut self, id: &ReplicaId, keep: bool) {
         let now = self.now();
-        let Some(saved) = self.saved.replicas.get(id) else { return };
-        let service = self.releases.get(&saved.release).and_then(|r| r.plan.services.get(&saved.service));
-        let drain = service.map(|service| service.drain_timeout).unwrap_or_default();
-        let in_traffic = !saved.ports.is_empty() && self.live.get(id).and_then(Live::ready_since).is_some();
+        let Some(saved) = self.saved.replicas.get(id) else {
+            return;
+        };
+        let service = self
+            .releases
+            .get(&saved.release)
+            .and_then(|r| r.plan.services.get(&saved.service));
+        let drain = service
+            .map(|service| service.drain_timeout)
+            .unwrap_or_default();
+        let in_traffic =
+            !saved.ports.is_empty() && self.live.get(id).and_then(Live::ready_since).is_some();
         let role = match saved.role {
-            SavedRole::Serving if in_traffic => SavedRole::Leaving { deadline: now.after(drain), keep },
+            SavedRole::Serving if in_traffic => SavedRole::Leaving {
+                deadline: now.after(drain),
+                keep,
+            },
             SavedRole::Leaving { deadline, .. } => SavedRole::Leaving { deadline, keep },
             SavedRole::Stopping => return,
             SavedRole::Serving | SavedRole::Standby { .. } => return self.stop_replica(id),
@@ -414,7 +515,9 @@ impl Engine {
     pub(crate) fn drained(&mut self, id: &ReplicaId) {
         let now = self.now();
         match self.saved.replicas.get(id).map(|saved| saved.role) {
-            Some(SavedRole::Leaving { keep: true, .. }) => self.set_role(id, SavedRole::Standby { since: now }),
+            Some(SavedRole::Leaving { keep: true, .. }) => {
+                self.set_role(id, SavedRole::Standby { since: now })
+            }
             Some(SavedRole::Leaving { keep: false, .. }) => self.stop_replica(id),
             _ => {}
         }
@@ -423,7 +526,9 @@ impl Engine {
     /// Stops a replica's process in order.
     pub(crate) fn stop_replica(&mut self, id: &ReplicaId) {
         self.set_role(id, SavedRole::Stopping);
-        let Some(live) = self.live.get(id) else { return };
+        let Some(live) = self.live.get(id) else {
+            return;
+        };
         if matches!(live.phase, Phase::Waiting { .. }) {
             return self.forget_replica(id);
         }
@@ -459,14 +564,26 @@ impl Engine {
     }
 
     fn tell_replica(&mut self, id: &ReplicaId, state: ReplicaState, message: Option<String>) {
-        let Some(saved) = self.saved.replicas.get(id) else { return };
+        let Some(saved) = self.saved.replicas.get(id) else {
+            return;
+        };
         let (service, release) = (saved.service.clone(), saved.release);
-        self.tell(Some(release), EventKind::Replica { service, replica: id.clone(), state, message });
+        self.tell(
+            Some(release),
+            EventKind::Replica {
+                service,
+                replica: id.clone(),
+                state,
+                message,
+            },
+        );
     }
 }
 
 fn unknown_release(release: ReleaseId) -> EnvironmentError {
-    EnvironmentError(format!("the release {release} is not in the state any more"))
+    EnvironmentError(format!(
+        "the release {release} is not in the state any more"
+    ))
 }
 
 fn is_free(port: u16) -> bool {
@@ -477,5 +594,7 @@ fn is_free(port: u16) -> bool {
 /// projects do not race for the same ones.
 pub(crate) fn free_port(taken: &[u16]) -> Option<u16> {
     let start = fastrand::u16(PORTS);
-    (start..PORTS.end).chain(PORTS.start..start).find(|port| !taken.contains(port) && is_free(*port))
+    (start..PORTS.end)
+        .chain(PORTS.start..start)
+        .find(|port| !taken.contains(port) && is_free(*port))
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use wharf_base::ids::{Name, ReleaseId, ReplicaId};
 use wharf_ingress::config::{
-    Action, Certificate, Config, Draining, Endpoint, Headers, HealthCheck, Limits, Listener, Revision, Route,
-    Upstream,
+    Action, Certificate, Config, Draining, Endpoint, Headers, HealthCheck, Limits, Listener,
+    Revision, Route, Upstream,
 };
 use wharf_plan::model::{Check, Plan, RouteAction, Tls};
 use wharf_plan::template::{Reference, Template};
@@ -40,7 +40,9 @@ impl Engine {
     pub(crate) fn internal_ports(&self) -> BTreeMap<Name, u16> {
         let internal = self.saved.listeners.iter();
         internal
-            .filter_map(|(name, address)| Some((name.strip_prefix("svc-")?.parse().ok()?, address.port())))
+            .filter_map(|(name, address)| {
+                Some((name.strip_prefix("svc-")?.parse().ok()?, address.port()))
+            })
             .collect()
     }
 
@@ -72,7 +74,9 @@ impl Engine {
                 message: format!("cannot listen for `{name}`: {error}"),
                 hint: Some("free the address or choose another with --http or --https".to_owned()),
             })?;
-            let local = listener.local_addr().map_err(|error| crate::engine::api_error(&error))?;
+            let local = listener
+                .local_addr()
+                .map_err(|error| crate::engine::api_error(&error))?;
             if let Some(wanted) = address.filter(|wanted| *wanted != local && default != 0) {
                 let message = format!("{wanted} is taken, so the ingress listens on {local}");
                 self.tell(None, EventKind::Notice { message });
@@ -89,7 +93,9 @@ impl Engine {
 
     /// Makes the configuration and, if it is another than before, has the ingress take it over.
     pub(crate) fn publish_routes(&mut self) {
-        let Some(release) = self.serving().or_else(|| self.target()) else { return };
+        let Some(release) = self.serving().or_else(|| self.target()) else {
+            return;
+        };
         if self.saved.listeners.is_empty() {
             return;
         }
@@ -105,7 +111,11 @@ impl Engine {
         if config.listeners.contains_key(HTTPS) {
             config.certificates = self.certificates(&plan);
         }
-        if self.ingress.wanted().is_some_and(|wanted| *wanted == config) {
+        if self
+            .ingress
+            .wanted()
+            .is_some_and(|wanted| *wanted == config)
+        {
             return;
         }
         self.saved.generation += 1;
@@ -120,7 +130,11 @@ impl Engine {
             HTTPS => Listener::Https,
             internal => Listener::Upstream(internal.trim_start_matches("svc-").to_owned()),
         };
-        self.ingress.listeners().keys().map(|name| (name.clone(), kind(name))).collect()
+        self.ingress
+            .listeners()
+            .keys()
+            .map(|name| (name.clone(), kind(name)))
+            .collect()
     }
 
     fn routes(&self, plan: &Plan) -> Vec<Route> {
@@ -133,7 +147,11 @@ impl Engine {
             },
             // Opt-in on this machine: nobody has the local authority in their browser at first.
             https_redirect: None,
-            paths: route.paths.iter().map(|(path, action)| (path.clone(), route_action(plan, action))).collect(),
+            paths: route
+                .paths
+                .iter()
+                .map(|(path, action)| (path.clone(), route_action(plan, action)))
+                .collect(),
             limits: Limits {
                 rate_per_second: route.limits.rate.map(wharf_base::units::Rate::per_second),
                 burst: route.limits.burst,
@@ -159,7 +177,9 @@ impl Engine {
                 for port in service.ports.keys() {
                     let primary = service.primary_port.as_ref() == Some(port);
                     let key = upstream_name(name, port, primary);
-                    let upstream = upstreams.entry(key).or_insert_with(|| self.upstream(name, port));
+                    let upstream = upstreams
+                        .entry(key)
+                        .or_insert_with(|| self.upstream(name, port));
                     if primary {
                         upstream.health = service.probes.readiness.as_ref().and_then(health_check);
                     }
@@ -172,16 +192,29 @@ impl Engine {
     fn upstream(&self, service: &Name, port: &Name) -> Upstream {
         let mut revisions: BTreeMap<ReleaseId, Vec<Endpoint>> = BTreeMap::new();
         let mut draining = vec![];
-        for (id, replica) in self.saved.replicas.iter().filter(|(_, replica)| replica.service == *service) {
-            let Some(number) = replica.ports.get(port) else { continue };
+        for (id, replica) in self
+            .saved
+            .replicas
+            .iter()
+            .filter(|(_, replica)| replica.service == *service)
+        {
+            let Some(number) = replica.ports.get(port) else {
+                continue;
+            };
             match replica.role {
                 SavedRole::Serving if self.is_ready(id) => {
                     let address = (Ipv4Addr::LOCALHOST, *number).into();
-                    let endpoint = Endpoint { id: id.to_string(), address };
+                    let endpoint = Endpoint {
+                        id: id.to_string(),
+                        address,
+                    };
                     revisions.entry(replica.release).or_default().push(endpoint);
                 }
                 SavedRole::Leaving { deadline, .. } => {
-                    draining.push(Draining { id: id.to_string(), deadline_millis: deadline.0 });
+                    draining.push(Draining {
+                        id: id.to_string(),
+                        deadline_millis: deadline.0,
+                    });
                 }
                 _ => {}
             }
@@ -200,12 +233,18 @@ impl Engine {
     }
 
     fn is_ready(&self, id: &ReplicaId) -> bool {
-        self.live.get(id).is_some_and(|live| live.ready_since().is_some())
+        self.live
+            .get(id)
+            .is_some_and(|live| live.ready_since().is_some())
     }
 
     /// Certificates of the local authority for every host that is served.
     fn certificates(&mut self, plan: &Plan) -> Vec<Certificate> {
-        let mut names = vec!["localhost".to_owned(), format!("{}.localhost", plan.name), "127.0.0.1".to_owned()];
+        let mut names = vec![
+            "localhost".to_owned(),
+            format!("{}.localhost", plan.name),
+            "127.0.0.1".to_owned(),
+        ];
         names.extend(plan.routes.iter().filter_map(|route| route.host.clone()));
         let now = self.now();
         match self.ingress.certificate(&self.state.tls(), &names, now) {
@@ -235,22 +274,46 @@ impl Engine {
 }
 
 fn upstream_name(service: &Name, port: &Name, primary: bool) -> String {
-    if primary { service.to_string() } else { format!("{service}:{port}") }
+    if primary {
+        service.to_string()
+    } else {
+        format!("{service}:{port}")
+    }
 }
 
 fn route_action(plan: &Plan, action: &RouteAction) -> Action {
     match action {
-        RouteAction::Service { service, port, strip_prefix } => {
-            let primary = plan.services.get(service).and_then(|s| s.primary_port.as_ref()) == Some(port);
-            Action::Forward { upstream: upstream_name(service, port, primary), strip_prefix: *strip_prefix }
+        RouteAction::Service {
+            service,
+            port,
+            strip_prefix,
+        } => {
+            let primary = plan
+                .services
+                .get(service)
+                .and_then(|s| s.primary_port.as_ref())
+                == Some(port);
+            Action::Forward {
+                upstream: upstream_name(service, port, primary),
+                strip_prefix: *strip_prefix,
+            }
         }
-        RouteAction::Redirect { to, status } => Action::Redirect { to: to.clone(), status: *status },
+        RouteAction::Redirect { to, status } => Action::Redirect {
+            to: to.clone(),
+            status: *status,
+        },
     }
 }
 
 fn health_check(probe: &wharf_plan::model::Probe) -> Option<HealthCheck> {
     match &probe.check {
-        Check::Http { path, headers, host: None, status: (200, 399), .. } if headers.is_empty() => Some(HealthCheck {
+        Check::Http {
+            path,
+            headers,
+            host: None,
+            status: (200, 399),
+            ..
+        } if headers.is_empty() => Some(HealthCheck {
             path: path.clone(),
             period: probe.period.max(HEALTH_PERIOD),
             timeout: probe.timeout,
@@ -262,7 +325,10 @@ fn health_check(probe: &wharf_plan::model::Probe) -> Option<HealthCheck> {
 
 /// Services that another service refers to by `${name.url}` and the like.
 fn referred_services(plan: &Plan) -> Vec<Name> {
-    let templates = plan.services.values().flat_map(|service| service.environment.values());
+    let templates = plan
+        .services
+        .values()
+        .flat_map(|service| service.environment.values());
     let mut referred: Vec<Name> = templates
         .flat_map(Template::references)
         .filter_map(|reference| match reference {
@@ -278,9 +344,13 @@ fn referred_services(plan: &Plan) -> Vec<Name> {
 /// Listens on `address`; where that is taken and nobody insists, on the next port that is free.
 fn bind(address: Option<SocketAddr>, explicit: bool, default: u16) -> std::io::Result<TcpListener> {
     if default == 0 {
-        let port = address.map(|address| address.port()).or_else(|| free_port(&[])).unwrap_or_default();
-        return TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-            .or_else(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, free_port(&[]).unwrap_or_default())));
+        let port = address
+            .map(|address| address.port())
+            .or_else(|| free_port(&[]))
+            .unwrap_or_default();
+        return TcpListener::bind((Ipv4Addr::LOCALHOST, port)).or_else(|_| {
+            TcpListener::bind((Ipv4Addr::LOCALHOST, free_port(&[]).unwrap_or_default()))
+        });
     }
     let first = address.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, default).into());
     let mut result = TcpListener::bind(first);

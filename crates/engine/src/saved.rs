@@ -13,7 +13,8 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
@@ -127,6 +128,8 @@ pub(crate) struct SavedStore {
     pub(crate) port: u16,
     /// Counts its processes.
     pub(crate) attempt: u32,
+    /// Whether it has been set up: database, user, extensions.
+    pub(crate) set_up: bool,
 }
 
 /// What survives of a job.
@@ -154,7 +157,9 @@ pub enum StateError {
         source: redb::DatabaseError,
     },
     /// A newer Wharf wrote it.
-    #[error("the state database has format {found}, this wharf reads up to {FORMAT}: use the newer wharf that wrote it")]
+    #[error(
+        "the state database has format {found}, this wharf reads up to {FORMAT}: use the newer wharf that wrote it"
+    )]
     Newer {
         /// Its version.
         found: u64,
@@ -178,41 +183,33 @@ fn storage(error: impl Into<redb::Error>) -> StateError {
 
 /// The database of one project. One process at a time has it open.
 pub(crate) struct Store {
-    database: Database,
+    path: PathBuf,
+    /// None after a write that failed: redb wants to be opened anew then.
+    database: Option<Database>,
     last: Vec<u8>,
 }
 
 impl Store {
     /// Opens or creates it.
     pub(crate) fn open(path: &Path) -> Result<Self, StateError> {
-        let database = Database::create(path)
-            .map_err(|source| StateError::Open { path: path.display().to_string(), source })?;
-        let store = Self { database, last: vec![] };
-        store.check_format()?;
-        Ok(store)
+        let database = open(path)?;
+        check_format(&database)?;
+        Ok(Self {
+            path: path.to_owned(),
+            database: Some(database),
+            last: vec![],
+        })
     }
 
-    fn check_format(&self) -> Result<(), StateError> {
-        let write = self.database.begin_write().map_err(storage)?;
-        {
-            let mut meta = write.open_table(META).map_err(storage)?;
-            write.open_table(RELEASES).map_err(storage)?;
-            write.open_table(AUDIT).map_err(storage)?;
-            let found = meta.get("format").map_err(storage)?.map(|value| from_json("format", value.value()));
-            match found.transpose()? {
-                Some(found) if found > FORMAT => return Err(StateError::Newer { found }),
-                Some(_) => {}
-                None => {
-                    meta.insert("format", to_json(&FORMAT).as_slice()).map_err(storage)?;
-                }
-            }
-        }
-        write.commit().map_err(storage)
+    fn database(&self) -> Result<&Database, StateError> {
+        self.database
+            .as_ref()
+            .ok_or_else(|| storage(redb::Error::PreviousIo))
     }
 
     /// The saved state; the default one in a new database.
     pub(crate) fn load(&mut self) -> Result<Saved, StateError> {
-        let read = self.database.begin_read().map_err(storage)?;
+        let read = self.database()?.begin_read().map_err(storage)?;
         let meta = read.open_table(META).map_err(storage)?;
         match meta.get("project").map_err(storage)? {
             Some(value) => {
@@ -234,31 +231,53 @@ impl Store {
         if bytes == self.last && releases.is_empty() && audit.is_empty() {
             return Ok(());
         }
-        let write = self.database.begin_write().map_err(storage)?;
+        if self.database.is_none() {
+            self.database = Some(open(&self.path)?);
+        }
+        let written = self.write(&bytes, releases, audit);
+        match written {
+            Ok(()) => self.last = bytes,
+            Err(_) => self.database = None,
+        }
+        written
+    }
+
+    fn write(
+        &self,
+        bytes: &[u8],
+        releases: &[&Release],
+        audit: &[AuditEntry],
+    ) -> Result<(), StateError> {
+        let write = self.database()?.begin_write().map_err(storage)?;
         {
             let mut meta = write.open_table(META).map_err(storage)?;
-            meta.insert("project", bytes.as_slice()).map_err(storage)?;
+            meta.insert("project", bytes).map_err(storage)?;
             let mut table = write.open_table(RELEASES).map_err(storage)?;
             for release in releases {
-                table.insert(release.id.0, to_json(release).as_slice()).map_err(storage)?;
+                table
+                    .insert(release.id.0, to_json(release).as_slice())
+                    .map_err(storage)?;
             }
             let mut table = write.open_table(AUDIT).map_err(storage)?;
             for entry in audit {
-                let last = table.last().map_err(storage)?.map_or(0, |(key, _)| key.value());
-                table.insert(last + 1, to_json(entry).as_slice()).map_err(storage)?;
+                let last = table
+                    .last()
+                    .map_err(storage)?
+                    .map_or(0, |(key, _)| key.value());
+                table
+                    .insert(last + 1, to_json(entry).as_slice())
+                    .map_err(storage)?;
                 if last + 1 > AUDIT_MAX {
                     table.remove(last + 1 - AUDIT_MAX).map_err(storage)?;
                 }
             }
         }
-        write.commit().map_err(storage)?;
-        self.last = bytes;
-        Ok(())
+        write.commit().map_err(storage)
     }
 
     /// Every release, by number.
     pub(crate) fn releases(&self) -> Result<BTreeMap<ReleaseId, Release>, StateError> {
-        let read = self.database.begin_read().map_err(storage)?;
+        let read = self.database()?.begin_read().map_err(storage)?;
         let table = read.open_table(RELEASES).map_err(storage)?;
         let mut releases = BTreeMap::new();
         for row in table.iter().map_err(storage)? {
@@ -271,7 +290,7 @@ impl Store {
 
     /// Forgets releases.
     pub(crate) fn forget(&self, releases: &[ReleaseId]) -> Result<(), StateError> {
-        let write = self.database.begin_write().map_err(storage)?;
+        let write = self.database()?.begin_write().map_err(storage)?;
         {
             let mut table = write.open_table(RELEASES).map_err(storage)?;
             for release in releases {
@@ -283,11 +302,46 @@ impl Store {
 
     /// The audit trail, oldest first.
     pub(crate) fn audit(&self) -> Result<Vec<AuditEntry>, StateError> {
-        let read = self.database.begin_read().map_err(storage)?;
+        let read = self.database()?.begin_read().map_err(storage)?;
         let table = read.open_table(AUDIT).map_err(storage)?;
         let rows = table.iter().map_err(storage)?;
-        rows.map(|row| from_json("audit", row.map_err(storage)?.1.value())).collect()
+        rows.map(|row| from_json("audit", row.map_err(storage)?.1.value()))
+            .collect()
     }
+}
+
+/// Opens or creates the file, readable by its owner alone.
+fn open(path: &Path) -> Result<Database, StateError> {
+    let shown = path.display().to_string();
+    let database = Database::create(path).map_err(|source| StateError::Open {
+        path: shown,
+        source,
+    })?;
+    // The state holds no secrets, but names what runs where.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).ok();
+    Ok(database)
+}
+
+fn check_format(database: &Database) -> Result<(), StateError> {
+    let write = database.begin_write().map_err(storage)?;
+    {
+        let mut meta = write.open_table(META).map_err(storage)?;
+        write.open_table(RELEASES).map_err(storage)?;
+        write.open_table(AUDIT).map_err(storage)?;
+        let found = meta
+            .get("format")
+            .map_err(storage)?
+            .map(|value| from_json("format", value.value()));
+        match found.transpose()? {
+            Some(found) if found > FORMAT => return Err(StateError::Newer { found }),
+            Some(_) => {}
+            None => {
+                meta.insert("format", to_json(&FORMAT).as_slice())
+                    .map_err(storage)?;
+            }
+        }
+    }
+    write.commit().map_err(storage)
 }
 
 fn to_json<T: Serialize>(value: &T) -> Vec<u8> {
@@ -295,7 +349,10 @@ fn to_json<T: Serialize>(value: &T) -> Vec<u8> {
 }
 
 fn from_json<T: for<'de> Deserialize<'de>>(place: &str, bytes: &[u8]) -> Result<T, StateError> {
-    serde_json::from_slice(bytes).map_err(|source| StateError::Damaged { place: place.to_owned(), source })
+    serde_json::from_slice(bytes).map_err(|source| StateError::Damaged {
+        place: place.to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]
@@ -307,17 +364,33 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state.redb");
         let mut store = Store::open(&path).unwrap();
-        let saved = Saved { last_release: 7, ..Saved::default() };
-        let entry = AuditEntry { at: Timestamp(1), actor: "me".into(), action: "release r7".into() };
-        store.save(&saved, &[], std::slice::from_ref(&entry)).unwrap();
+        let saved = Saved {
+            last_release: 7,
+            ..Saved::default()
+        };
+        let entry = AuditEntry {
+            at: Timestamp(1),
+            actor: "me".into(),
+            action: "release r7".into(),
+        };
+        store
+            .save(&saved, &[], std::slice::from_ref(&entry))
+            .unwrap();
         drop(store);
         let mut store = Store::open(&path).unwrap();
         assert_eq!(store.load().unwrap(), saved);
         assert_eq!(store.audit().unwrap(), [entry]);
-        let write = store.database.begin_write().unwrap();
-        write.open_table(META).unwrap().insert("format", b"2".as_slice()).unwrap();
+        let write = store.database().unwrap().begin_write().unwrap();
+        write
+            .open_table(META)
+            .unwrap()
+            .insert("format", b"2".as_slice())
+            .unwrap();
         write.commit().unwrap();
         drop(store);
-        assert!(matches!(Store::open(&path), Err(StateError::Newer { found: 2 })));
+        assert!(matches!(
+            Store::open(&path).err(),
+            Some(StateError::Newer { found: 2 })
+        ));
     }
 }

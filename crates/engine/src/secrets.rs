@@ -70,7 +70,10 @@ pub enum EnvFileError {
 /// in single or double quotes. Errors never show a line's content.
 pub(crate) fn read_env_file(path: &Path) -> Result<BTreeMap<String, String>, EnvFileError> {
     let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|source| EnvFileError::Read { path: shown.clone(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|source| EnvFileError::Read {
+        path: shown.clone(),
+        source,
+    })?;
     let mut values = BTreeMap::new();
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -78,9 +81,14 @@ pub(crate) fn read_env_file(path: &Path) -> Result<BTreeMap<String, String>, Env
             continue;
         }
         let line = line.strip_prefix("export ").unwrap_or(line);
-        let valid = |key: &str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let valid = |key: &str| {
+            !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        };
         let Some((key, value)) = line.split_once('=').filter(|(key, _)| valid(key.trim())) else {
-            return Err(EnvFileError::Line { path: shown, line: index + 1 });
+            return Err(EnvFileError::Line {
+                path: shown,
+                line: index + 1,
+            });
         };
         values.insert(key.trim().to_owned(), unquote(value.trim()));
     }
@@ -89,7 +97,10 @@ pub(crate) fn read_env_file(path: &Path) -> Result<BTreeMap<String, String>, Env
 
 fn unquote(value: &str) -> String {
     for quote in ['"', '\''] {
-        if let Some(inner) = value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) {
+        if let Some(inner) = value
+            .strip_prefix(quote)
+            .and_then(|rest| rest.strip_suffix(quote))
+        {
             return inner.to_owned();
         }
     }
@@ -104,7 +115,8 @@ pub(crate) fn random_hex(bytes: usize) -> io::Result<String> {
     let mut buffer = vec![0; bytes];
     let mut filled = 0;
     while filled < bytes {
-        filled += rustix::rand::getrandom(&mut buffer[filled..], rustix::rand::GetRandomFlags::empty())?;
+        filled +=
+            rustix::rand::getrandom(&mut buffer[filled..], rustix::rand::GetRandomFlags::empty())?;
     }
     Ok(buffer.iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").expect("writing to a String never fails");
@@ -122,14 +134,23 @@ mod tests {
         let path = dir.path().join("env");
         std::fs::write(&path, text).unwrap();
         let values = read_env_file(&path).unwrap();
-        let values: Vec<_> = values.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let values: Vec<_> = values
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect();
         assert_eq!(values, expected, "{text}");
     }
 
     #[test]
     fn reads_env_files() {
-        check("A=1\n# no\n\nexport B = two \n", &[("A", "1"), ("B", "two")]);
-        check("A=\"x # y\"\nB='='\nC=a=b # c", &[("A", "x # y"), ("B", "="), ("C", "a=b")]);
+        check(
+            "A=1\n# no\n\nexport B = two \n",
+            &[("A", "1"), ("B", "two")],
+        );
+        check(
+            "A=\"x # y\"\nB='='\nC=a=b # c",
+            &[("A", "x # y"), ("B", "="), ("C", "a=b")],
+        );
     }
 
     #[test]
@@ -138,6 +159,9 @@ mod tests {
         let path = dir.path().join("env");
         std::fs::write(&path, "A=1\nhunter2\n").unwrap();
         let message = read_env_file(&path).unwrap_err().to_string();
-        assert!(message.contains("line 2") && !message.contains("hunter2"), "{message}");
+        assert!(
+            message.contains("line 2") && !message.contains("hunter2"),
+            "{message}"
+        );
     }
 }

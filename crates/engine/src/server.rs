@@ -33,17 +33,27 @@ pub(crate) async fn serve(listener: UnixListener, events: mpsc::Sender<Event>) {
         };
         let events = events.clone();
         tokio::task::spawn_local(async move {
-            let service = hyper::service::service_fn(move |request| answer(request, events.clone()));
+            let service =
+                hyper::service::service_fn(move |request| answer(request, events.clone()));
             // A client that goes away is no error of the engine's.
-            drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+            drop(
+                hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await,
+            );
         });
     }
 }
 
 type Answer = Response<Either>;
 
-async fn answer(request: Request<Incoming>, events: mpsc::Sender<Event>) -> Result<Answer, Infallible> {
-    Ok(route(request, events).await.unwrap_or_else(|(status, error)| json(status, &error)))
+async fn answer(
+    request: Request<Incoming>,
+    events: mpsc::Sender<Event>,
+) -> Result<Answer, Infallible> {
+    Ok(route(request, events)
+        .await
+        .unwrap_or_else(|(status, error)| json(status, &error)))
 }
 
 type Refusal = (StatusCode, ApiError);
@@ -61,7 +71,10 @@ async fn route(request: Request<Incoming>, events: mpsc::Sender<Event>) -> Resul
         }
         (&Method::GET, "/v1/audit") => tell(ask(&events, Command::Audit).await?),
         (&Method::GET, "/v1/events") => {
-            let after = parts.uri.query().and_then(|query| query.strip_prefix("after=")?.parse().ok());
+            let after = parts
+                .uri
+                .query()
+                .and_then(|query| query.strip_prefix("after=")?.parse().ok());
             let after = after.unwrap_or_default();
             let subscription = ask(&events, |reply| Command::Events { after, reply }).await?;
             Ok(Response::new(Either::Stream(stream(subscription))))
@@ -97,7 +110,10 @@ async fn route(request: Request<Incoming>, events: mpsc::Sender<Event>) -> Resul
         }
         (method, path) => {
             let message = format!("the engine does not know {method} {path}");
-            let hint = Some("the engine and this wharf may be of different versions: run `wharf up` again".to_owned());
+            let hint = Some(
+                "the engine and this wharf may be of different versions: run `wharf up` again"
+                    .to_owned(),
+            );
             Err((StatusCode::NOT_FOUND, ApiError { message, hint }))
         }
     }
@@ -109,26 +125,49 @@ async fn ask<T>(
 ) -> Result<T, Refusal> {
     let gone = || {
         let message = "the engine is about to end".to_owned();
-        (StatusCode::SERVICE_UNAVAILABLE, ApiError { message, hint: Some("try again".to_owned()) })
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            ApiError {
+                message,
+                hint: Some("try again".to_owned()),
+            },
+        )
     };
     let (reply, answer) = oneshot::channel();
-    events.send(Event::Command(command(reply))).await.map_err(|_| gone())?;
+    events
+        .send(Event::Command(command(reply)))
+        .await
+        .map_err(|_| gone())?;
     answer.await.map_err(|_| gone())
 }
 
 fn tell<T: Serialize>(result: Result<T, ApiError>) -> Result<Answer, Refusal> {
-    result.map(|value| json(StatusCode::OK, &value)).map_err(|error| (StatusCode::CONFLICT, error))
+    result
+        .map(|value| json(StatusCode::OK, &value))
+        .map_err(|error| (StatusCode::CONFLICT, error))
 }
 
 async fn read<T: DeserializeOwned>(body: Incoming) -> Result<T, Refusal> {
-    let bad = |message: String| (StatusCode::BAD_REQUEST, ApiError { message, hint: None });
+    let bad = |message: String| {
+        (
+            StatusCode::BAD_REQUEST,
+            ApiError {
+                message,
+                hint: None,
+            },
+        )
+    };
     let body = Limited::new(body, BODY_MAX_BYTES).collect().await;
-    let bytes = body.map_err(|error| bad(format!("the request cannot be read: {error}")))?.to_bytes();
-    serde_json::from_slice(&bytes).map_err(|error| bad(format!("the request is not what was expected: {error}")))
+    let bytes = body
+        .map_err(|error| bad(format!("the request cannot be read: {error}")))?
+        .to_bytes();
+    serde_json::from_slice(&bytes)
+        .map_err(|error| bad(format!("the request is not what was expected: {error}")))
 }
 
 fn json<T: Serialize>(status: StatusCode, value: &T) -> Answer {
-    let body = serde_json::to_vec(value).expect("the API's types have only string keys and finite numbers");
+    let body = serde_json::to_vec(value)
+        .expect("the API's types have only string keys and finite numbers");
     let mut response = Response::new(Either::Full(Full::new(body.into())));
     *response.status_mut() = status;
     response
@@ -153,7 +192,8 @@ fn stream((missed, mut receiver): crate::engine::Subscription) -> EventStream {
 }
 
 fn line(event: &api::Event) -> Bytes {
-    let mut line = serde_json::to_vec(event).expect("the API's types have only string keys and finite numbers");
+    let mut line = serde_json::to_vec(event)
+        .expect("the API's types have only string keys and finite numbers");
     line.push(b'\n');
     line.into()
 }
@@ -179,7 +219,10 @@ impl Body for Either {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match self.get_mut() {
             Self::Full(full) => Pin::new(full).poll_frame(context),
-            Self::Stream(stream) => stream.lines.poll_recv(context).map(|line| line.map(|line| Ok(Frame::data(line)))),
+            Self::Stream(stream) => stream
+                .lines
+                .poll_recv(context)
+                .map(|line| line.map(|line| Ok(Frame::data(line)))),
         }
     }
 }

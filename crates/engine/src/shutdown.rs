@@ -28,9 +28,16 @@ enum Stage {
 impl Engine {
     /// Stops everything. A second call with `now` kills what the first one waits for.
     pub(crate) fn begin_shutdown(&mut self, now: bool) {
-        let stage = self.shutdown.map_or(Stage::Ingress, |shutdown| shutdown.stage);
+        let stage = self
+            .shutdown
+            .map_or(Stage::Ingress, |shutdown| shutdown.stage);
         if self.shutdown.is_none() {
-            self.tell(None, EventKind::Stopping { what: "the ingress".to_owned() });
+            self.tell(
+                None,
+                EventKind::Stopping {
+                    what: "the ingress".to_owned(),
+                },
+            );
             self.ingress.stop();
         }
         if let Some((_, build)) = self.building.take() {
@@ -54,7 +61,9 @@ impl Engine {
 
     /// Goes as far as it can: what has to end before the next stage reports its end, which brings the next turn.
     pub(crate) fn reconcile_shutdown(&mut self) {
-        let Some(shutdown) = self.shutdown else { return };
+        let Some(shutdown) = self.shutdown else {
+            return;
+        };
         match shutdown.stage {
             // Requests under way need the services; `now` means not to wait for them.
             Stage::Ingress if shutdown.now || self.ingress.pid.is_none() => {
@@ -65,8 +74,20 @@ impl Engine {
             Stage::Services if self.saved.replicas.is_empty() && self.saved.jobs.is_empty() => {
                 self.enter(Stage::Stores);
                 for name in self.live_stores.keys().cloned().collect::<Vec<_>>() {
-                    self.tell(None, EventKind::Stopping { what: format!("the store {name}") });
-                    self.stop_store(&name, if shutdown.now { Order::Kill } else { Order::Stop });
+                    self.tell(
+                        None,
+                        EventKind::Stopping {
+                            what: format!("the store {name}"),
+                        },
+                    );
+                    self.stop_store(
+                        &name,
+                        if shutdown.now {
+                            Order::Kill
+                        } else {
+                            Order::Stop
+                        },
+                    );
                 }
                 self.reconcile_shutdown();
             }
@@ -89,13 +110,23 @@ impl Engine {
     /// Stops the services that no running service needs any more.
     fn stop_free_services(&mut self) {
         let needed_by = |engine: &Self, name: &Name| {
-            let services = engine.target().map(|target| target.plan.services.clone()).unwrap_or_default();
+            let services = engine
+                .target()
+                .map(|target| target.plan.services.clone())
+                .unwrap_or_default();
             services
                 .iter()
                 .any(|(other, service)| service.needs.contains_key(name) && engine.runs(other))
         };
-        let mut order = self.target().map(|target| order_of(&target.plan.services)).unwrap_or_default();
-        let running = self.saved.replicas.values().map(|replica| replica.service.clone());
+        let mut order = self
+            .target()
+            .map(|target| order_of(&target.plan.services))
+            .unwrap_or_default();
+        let running = self
+            .saved
+            .replicas
+            .values()
+            .map(|replica| replica.service.clone());
         for name in running.collect::<Vec<_>>() {
             if !order.contains(&name) {
                 order.push(name);
@@ -105,11 +136,22 @@ impl Engine {
             if needed_by(self, &name) {
                 continue;
             }
-            let here = self.saved.replicas.iter().filter(|(_, replica)| replica.service == name);
-            let stopping: Vec<ReplicaId> =
-                here.filter(|(_, replica)| replica.role != SavedRole::Stopping).map(|(id, _)| id.clone()).collect();
+            let here = self
+                .saved
+                .replicas
+                .iter()
+                .filter(|(_, replica)| replica.service == name);
+            let stopping: Vec<ReplicaId> = here
+                .filter(|(_, replica)| replica.role != SavedRole::Stopping)
+                .map(|(id, _)| id.clone())
+                .collect();
             if !stopping.is_empty() {
-                self.tell(None, EventKind::Stopping { what: name.to_string() });
+                self.tell(
+                    None,
+                    EventKind::Stopping {
+                        what: name.to_string(),
+                    },
+                );
             }
             for id in stopping {
                 self.stop_replica(&id);
@@ -118,6 +160,9 @@ impl Engine {
     }
 
     fn runs(&self, service: &Name) -> bool {
-        self.saved.replicas.values().any(|replica| replica.service == *service)
+        self.saved
+            .replicas
+            .values()
+            .any(|replica| replica.service == *service)
     }
 }

@@ -45,8 +45,13 @@ impl StateDir {
         }
         let root = base_dir.join(DIR_NAME);
         if rustix::process::geteuid().is_root() && !root.exists() && !reachable_by_all(base_dir) {
-            let name = base_dir.to_string_lossy().trim_matches('/').replace('/', "-");
-            return Self { root: Path::new("/var/lib/wharf").join(name) };
+            let name = base_dir
+                .to_string_lossy()
+                .trim_matches('/')
+                .replace('/', "-");
+            return Self {
+                root: Path::new("/var/lib/wharf").join(name),
+            };
         }
         Self { root }
     }
@@ -62,7 +67,10 @@ impl StateDir {
     /// # Errors
     /// What the file system says.
     pub fn create(&self) -> io::Result<()> {
-        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&self.root)?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(&self.root)?;
         for private in ["secrets", "tls"] {
             make_dir(&self.root.join(private), 0o700)?;
         }
@@ -206,13 +214,17 @@ impl StateDir {
 }
 
 fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(mode).create(path)?;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
 }
 
 /// Whether every user may enter `path`: the `x` bit for others on it and on all above it.
 fn reachable_by_all(path: &Path) -> bool {
-    path.ancestors().all(|dir| std::fs::metadata(dir).is_ok_and(|meta| meta.mode() & 0o001 != 0))
+    path.ancestors()
+        .all(|dir| std::fs::metadata(dir).is_ok_and(|meta| meta.mode() & 0o001 != 0))
 }
 
 /// Writes `bytes` to `path`, readable by its owner alone, so that a reader sees the old or the new content.
@@ -223,8 +235,12 @@ pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     let temporary = path.with_extension("new");
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(temporary, path)

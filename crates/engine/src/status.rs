@@ -4,8 +4,8 @@ use wharf_base::ids::{Name, ReplicaId};
 use wharf_control::restart::CRASH_LOOP_FAILURES;
 
 use crate::api::{
-    Environment, ApiError, ProcessStatus, ProjectState, ReplicaState, ReplicaStatus, RolloutStatus, ServiceStatus,
-    Status, StoreStatus,
+    ApiError, Environment, ProcessStatus, ProjectState, ReplicaState, ReplicaStatus, RolloutStatus,
+    ServiceStatus, Status, StoreStatus,
 };
 use crate::engine::Engine;
 use crate::replicas::{Live, Phase};
@@ -14,8 +14,16 @@ use crate::saved::{SavedReplica, SavedRole};
 impl Engine {
     /// The state of the whole project.
     pub(crate) fn status(&self) -> Status {
-        let mut names: Vec<Name> = self.target().map(|t| t.plan.services.keys().cloned().collect()).unwrap_or_default();
-        names.extend(self.saved.replicas.values().map(|replica| replica.service.clone()));
+        let mut names: Vec<Name> = self
+            .target()
+            .map(|t| t.plan.services.keys().cloned().collect())
+            .unwrap_or_default();
+        names.extend(
+            self.saved
+                .replicas
+                .values()
+                .map(|replica| replica.service.clone()),
+        );
         names.sort();
         names.dedup();
         let urls = self.urls();
@@ -41,9 +49,18 @@ impl Engine {
         if self.building.is_some() || self.is_rolling() {
             return ProjectState::Releasing;
         }
-        let Some(target) = self.target() else { return ProjectState::Empty };
-        let services = target.plan.services.keys().all(|name| self.settled.contains(name));
-        let stores = self.live_stores.values().all(crate::stores::LiveStore::is_ready);
+        let Some(target) = self.target() else {
+            return ProjectState::Empty;
+        };
+        let services = target
+            .plan
+            .services
+            .keys()
+            .all(|name| self.settled.contains(name));
+        let stores = self
+            .live_stores
+            .values()
+            .all(crate::stores::LiveStore::is_ready);
         if services && stores && self.ingress.is_current() && self.ingress.trouble().is_none() {
             ProjectState::Ready
         } else {
@@ -61,7 +78,10 @@ impl Engine {
             release: rollout.release,
             from: rollout.from,
             outcome: rollout.outcome,
-            message: rollout.message.clone().or_else(|| self.is_rolling().then(blocked).flatten()),
+            message: rollout
+                .message
+                .clone()
+                .or_else(|| self.is_rolling().then(blocked).flatten()),
             began: rollout.began,
             ended: rollout.ended,
         })
@@ -70,19 +90,33 @@ impl Engine {
     fn service_status(&self, name: &Name) -> ServiceStatus {
         let planned = self.target().and_then(|target| target.service(name));
         let release = planned.map(|(_, revision)| revision.release);
-        let desired = planned.map_or(0, |(service, revision)| self.desired(name, service, revision.release));
-        let of_service = self.saved.replicas.iter().filter(|(_, replica)| replica.service == *name);
+        let desired = planned.map_or(0, |(service, revision)| {
+            self.desired(name, service, revision.release)
+        });
+        let of_service = self
+            .saved
+            .replicas
+            .iter()
+            .filter(|(_, replica)| replica.service == *name);
         let (serving, leaving): (Vec<_>, Vec<_>) =
             of_service.partition(|(_, replica)| replica.role == SavedRole::Serving);
         let primary = planned.and_then(|(service, _)| service.primary_port.clone());
-        let status = |(id, saved): (&ReplicaId, &SavedReplica)| self.replica_status(id, saved, primary.as_ref());
+        let status = |(id, saved): (&ReplicaId, &SavedReplica)| {
+            self.replica_status(id, saved, primary.as_ref())
+        };
         let replicas: Vec<ReplicaStatus> = serving.into_iter().map(status).collect();
-        let ready = replicas.iter().filter(|replica| replica.state == ReplicaState::Ready).count();
+        let ready = replicas
+            .iter()
+            .filter(|replica| replica.state == ReplicaState::Ready)
+            .count();
         let reason = replicas
             .iter()
             .filter(|replica| replica.state != ReplicaState::Ready)
             .find_map(|replica| self.live.get(&replica.id)?.reason.clone());
-        let blocked = self.blocked.get(name).map(|reason| format!("waits for {reason}"));
+        let blocked = self
+            .blocked
+            .get(name)
+            .map(|reason| format!("waits for {reason}"));
         ServiceStatus {
             name: name.clone(),
             desired,
@@ -95,9 +129,16 @@ impl Engine {
         }
     }
 
-    fn replica_status(&self, id: &ReplicaId, saved: &SavedReplica, primary: Option<&Name>) -> ReplicaStatus {
+    fn replica_status(
+        &self,
+        id: &ReplicaId,
+        saved: &SavedReplica,
+        primary: Option<&Name>,
+    ) -> ReplicaStatus {
         let live = self.live.get(id);
-        let port = primary.and_then(|primary| saved.ports.get(primary)).or_else(|| saved.ports.values().next());
+        let port = primary
+            .and_then(|primary| saved.ports.get(primary))
+            .or_else(|| saved.ports.values().next());
         ReplicaStatus {
             id: id.clone(),
             state: state_of(saved, live),
@@ -114,14 +155,20 @@ impl Engine {
             engine: live.engine.as_str().to_owned(),
             state: live.phase.as_str().to_owned(),
             pid: live.pid,
-            port: live.address.as_ref().map(|address| address.credentials.port),
+            port: live
+                .address
+                .as_ref()
+                .map(|address| address.credentials.port),
             message: live.message.clone(),
         };
         self.live_stores.iter().map(status).collect()
     }
 
     fn processes(&self) -> Vec<ProcessStatus> {
-        let process = |role: &str, pid: u32| ProcessStatus { role: role.to_owned(), pid };
+        let process = |role: &str, pid: u32| ProcessStatus {
+            role: role.to_owned(),
+            pid,
+        };
         let shims = self.live.values().filter_map(|live| live.shim_pid);
         let shims = shims.chain(self.live_stores.values().filter_map(|store| store.shim_pid));
         let shims = shims.chain(self.live_jobs.values().filter_map(|job| job.shim_pid));
@@ -134,14 +181,27 @@ impl Engine {
     /// What a replica of a service is started with, for `exec` and `run`.
     pub(crate) fn environment_of(&mut self, name: &Name) -> Result<Environment, ApiError> {
         let hint = Some("`wharf ps` lists the services".to_owned());
-        let release = self.target().and_then(|target| Some(target.service(name)?.1.release));
-        let release =
-            release.ok_or_else(|| ApiError { message: format!("there is no service `{name}`"), hint })?;
-        let running = self.saved.replicas.values().find(|r| r.service == *name && r.release == release);
-        let ports = running.map(|replica| replica.ports.clone()).unwrap_or_default();
+        let release = self
+            .target()
+            .and_then(|target| Some(target.service(name)?.1.release));
+        let release = release.ok_or_else(|| ApiError {
+            message: format!("there is no service `{name}`"),
+            hint,
+        })?;
+        let running = self
+            .saved
+            .replicas
+            .values()
+            .find(|r| r.service == *name && r.release == release);
+        let ports = running
+            .map(|replica| replica.ports.clone())
+            .unwrap_or_default();
         let prepared = self
             .prepare(release, name, None, &ports)
-            .map_err(|error| ApiError { message: error.to_string(), hint: None })?;
+            .map_err(|error| ApiError {
+                message: error.to_string(),
+                hint: None,
+            })?;
         Ok(Environment {
             argv: prepared.argv,
             cwd: prepared.cwd,
@@ -159,7 +219,9 @@ fn state_of(saved: &SavedReplica, live: Option<&Live>) -> ReplicaState {
         SavedRole::Serving => match live.map(|live| (live.phase, live.backoff.failures())) {
             Some((Phase::Ready { .. }, _)) => ReplicaState::Ready,
             Some((Phase::Unready, _)) => ReplicaState::Unready,
-            Some((Phase::Waiting { .. }, failures)) if failures >= CRASH_LOOP_FAILURES => ReplicaState::CrashLoop,
+            Some((Phase::Waiting { .. }, failures)) if failures >= CRASH_LOOP_FAILURES => {
+                ReplicaState::CrashLoop
+            }
             Some((Phase::Waiting { .. }, _)) => ReplicaState::Restarting,
             Some((Phase::Starting, _)) | None => ReplicaState::Starting,
         },

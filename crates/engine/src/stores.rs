@@ -49,7 +49,9 @@ pub(crate) enum StorePhase {
     Starting,
     Ready,
     /// It cannot be used until something outside changes, and is tried again then.
-    Waiting { until: Timestamp },
+    Waiting {
+        until: Timestamp,
+    },
     Stopping,
     /// A server that Wharf does not run.
     External,
@@ -89,20 +91,38 @@ impl Engine {
     /// Where the stores answer.
     pub(crate) fn store_addresses(&self) -> BTreeMap<Name, StoreAddress> {
         let known = self.live_stores.iter();
-        known.filter_map(|(name, store)| Some((name.clone(), store.address.clone()?))).collect()
+        known
+            .filter_map(|(name, store)| Some((name.clone(), store.address.clone()?)))
+            .collect()
     }
 
     /// The stores that have to run: those of the target and, until it serves, those of what serves.
     fn wanted_stores(&self) -> BTreeMap<Name, Store> {
         let releases = [self.serving(), self.target()];
-        releases.into_iter().flatten().flat_map(|release| release.plan.stores.clone()).collect()
+        releases
+            .into_iter()
+            .flatten()
+            .flat_map(|release| release.plan.stores.clone())
+            .collect()
     }
 
     pub(crate) fn adopt_stores(&mut self) {
         for (name, store) in self.wanted_stores() {
-            let attempt = self.saved.stores.get(&name).map_or(0, |saved| saved.attempt);
-            if attempt > 0 && store.external_url.is_none() {
+            let Some(saved) = self
+                .saved
+                .stores
+                .get(&name)
+                .filter(|saved| saved.attempt > 0)
+            else {
+                continue;
+            };
+            let set_up = saved.set_up;
+            if store.external_url.is_none() {
                 self.start_store(&name, &store, true);
+                if !set_up {
+                    // The former engine was killed before it had a database and a user: it starts over.
+                    self.stop_store(&name, Order::Stop);
+                }
             }
         }
     }
@@ -117,12 +137,19 @@ impl Engine {
         for (name, store) in &wanted {
             match self.live_stores.get(name).map(|live| live.phase) {
                 None => self.start_store(name, store, false),
-                Some(StorePhase::Waiting { until }) if until <= now => self.start_store(name, store, false),
+                Some(StorePhase::Waiting { until }) if until <= now => {
+                    self.start_store(name, store, false)
+                }
                 Some(StorePhase::Waiting { until }) => self.wake_at(until),
                 Some(_) => {}
             }
         }
-        let gone: Vec<Name> = self.live_stores.keys().filter(|name| !wanted.contains_key(*name)).cloned().collect();
+        let gone: Vec<Name> = self
+            .live_stores
+            .keys()
+            .filter(|name| !wanted.contains_key(*name))
+            .cloned()
+            .collect();
         for name in gone {
             self.stop_store(&name, Order::Stop);
         }
@@ -133,13 +160,24 @@ impl Engine {
             return self.use_external(name, store.engine, &url.clone());
         }
         let now = self.now();
-        let backoff = self.live_stores.get(name).map(|live| live.backoff).unwrap_or_default();
+        let backoff = self
+            .live_stores
+            .get(name)
+            .map(|live| live.backoff)
+            .unwrap_or_default();
         let taken: Vec<u16> = self.saved.stores.values().map(|saved| saved.port).collect();
         let saved = self.saved.stores.entry(name.clone()).or_default();
         if saved.port == 0 {
             saved.port = free_port(&taken).unwrap_or_default();
         }
-        let (port, attempt) = (saved.port, if adopt { saved.attempt } else { saved.attempt + 1 });
+        let (port, attempt) = (
+            saved.port,
+            if adopt {
+                saved.attempt
+            } else {
+                saved.attempt + 1
+            },
+        );
         saved.attempt = attempt;
         let mut live = LiveStore {
             engine: store.engine,
@@ -155,18 +193,31 @@ impl Engine {
         let credentials = match self.credentials(name, store.engine, port) {
             Ok(credentials) => credentials,
             Err(error) => {
-                live.phase = StorePhase::Waiting { until: now.after(live.backoff.ended(Duration::ZERO)) };
+                live.phase = StorePhase::Waiting {
+                    until: now.after(live.backoff.ended(Duration::ZERO)),
+                };
                 live.message = Some(format!("cannot keep its password: {error}"));
                 self.live_stores.insert(name.clone(), live);
                 return;
             }
         };
-        let address = StoreAddress { engine: store.engine, credentials: credentials.clone(), url: None };
+        let address = StoreAddress {
+            engine: store.engine,
+            credentials: credentials.clone(),
+            url: None,
+        };
         live.address = Some(address);
         let (orders, receiver) = mpsc::channel(4);
         live.orders = Some(orders);
         self.live_stores.insert(name.clone(), live);
-        self.tell(None, EventKind::Store { store: name.clone(), state: "starting".to_owned(), message: None });
+        self.tell(
+            None,
+            EventKind::Store {
+                store: name.clone(),
+                state: "starting".to_owned(),
+                message: None,
+            },
+        );
         let task = StoreTask {
             name: name.clone(),
             store: store.clone(),
@@ -189,7 +240,12 @@ impl Engine {
     }
 
     /// The password of a store, drawn once and kept for ever.
-    fn credentials(&self, name: &Name, engine: StoreEngine, port: u16) -> std::io::Result<Credentials> {
+    fn credentials(
+        &self,
+        name: &Name,
+        engine: StoreEngine,
+        port: u16,
+    ) -> std::io::Result<Credentials> {
         let path = self.state.secret(&format!("store-{name}"));
         let password = match std::fs::read_to_string(&path) {
             Ok(password) => password,
@@ -201,10 +257,18 @@ impl Engine {
             Err(error) => return Err(error),
         };
         let generated = Credentials::generate(engine, name.as_str(), port, [0; RANDOM_BYTES]);
-        Ok(Credentials { password, ..generated })
+        Ok(Credentials {
+            password,
+            ..generated
+        })
     }
 
-    fn use_external(&mut self, name: &Name, engine: StoreEngine, url: &wharf_plan::template::Template) {
+    fn use_external(
+        &mut self,
+        name: &Name,
+        engine: StoreEngine,
+        url: &wharf_plan::template::Template,
+    ) {
         let now = self.now();
         let release = self.saved.target.or(self.saved.serving);
         let secrets = release.and_then(|release| self.secrets_of(release).ok());
@@ -214,16 +278,30 @@ impl Engine {
                 .and_then(|secrets| secrets.env.get(name))
                 .or(default.as_ref())
                 .cloned()
-                .ok_or_else(|| format!("its url needs the environment variable {name}, which was not set")),
-            other => Err(format!("its url may refer to `${{env.NAME}}` only, not to `{other}`")),
+                .ok_or_else(|| {
+                    format!("its url needs the environment variable {name}, which was not set")
+                }),
+            other => Err(format!(
+                "its url may refer to `${{env.NAME}}` only, not to `{other}`"
+            )),
         });
         let parsed = rendered.and_then(|url| {
             let credentials = external_credentials(&url, engine)?;
-            Ok(StoreAddress { engine, credentials, url: Some(url) })
+            Ok(StoreAddress {
+                engine,
+                credentials,
+                url: Some(url),
+            })
         });
         let (phase, message, address) = match parsed {
             Ok(address) => (StorePhase::External, None, Some(address)),
-            Err(message) => (StorePhase::Waiting { until: now.after(READY_PAUSE) }, Some(message), None),
+            Err(message) => (
+                StorePhase::Waiting {
+                    until: now.after(READY_PAUSE),
+                },
+                Some(message),
+                None,
+            ),
         };
         let live = LiveStore {
             engine,
@@ -240,11 +318,18 @@ impl Engine {
     }
 
     pub(crate) fn store_reported(&mut self, name: &Name, attempt: u32, report: StoreReport) {
-        if self.saved.stores.get(name).is_none_or(|saved| saved.attempt != attempt) {
+        if self
+            .saved
+            .stores
+            .get(name)
+            .is_none_or(|saved| saved.attempt != attempt)
+        {
             return;
         }
         let now = self.now();
-        let Some(live) = self.live_stores.get_mut(name) else { return };
+        let Some(live) = self.live_stores.get_mut(name) else {
+            return;
+        };
         match report {
             StoreReport::Warning(message) => {
                 live.message = Some(message.clone());
@@ -256,7 +341,12 @@ impl Engine {
                 return;
             }
             StoreReport::Ready if live.phase == StorePhase::Stopping => return,
-            StoreReport::Ready => (live.phase, live.message) = (StorePhase::Ready, None),
+            StoreReport::Ready => {
+                (live.phase, live.message) = (StorePhase::Ready, None);
+                if let Some(saved) = self.saved.stores.get_mut(name) {
+                    saved.set_up = true;
+                }
+            }
             StoreReport::Unready(reason) => {
                 if live.phase == StorePhase::Ready {
                     live.phase = StorePhase::Starting;
@@ -268,16 +358,30 @@ impl Engine {
                 if live.phase == StorePhase::Stopping =>
             {
                 self.live_stores.remove(name);
-                self.tell(None, EventKind::Store { store: name.clone(), state: "stopped".to_owned(), message: None });
+                self.tell(
+                    None,
+                    EventKind::Store {
+                        store: name.clone(),
+                        state: "stopped".to_owned(),
+                        message: None,
+                    },
+                );
                 return;
             }
             StoreReport::Process(Observed::NotStarted(message)) => {
                 let delay = live.backoff.ended(now.since(live.started));
-                (live.phase, live.message) = (StorePhase::Waiting { until: now.after(delay) }, Some(message));
+                (live.phase, live.message) = (
+                    StorePhase::Waiting {
+                        until: now.after(delay),
+                    },
+                    Some(message),
+                );
             }
             StoreReport::Process(Observed::Ended(exit)) => {
                 let delay = live.backoff.ended(now.since(live.started));
-                live.phase = StorePhase::Waiting { until: now.after(delay) };
+                live.phase = StorePhase::Waiting {
+                    until: now.after(delay),
+                };
                 live.message = Some(format!("its server {exit}"));
                 (live.pid, live.shim_pid) = (None, None);
             }
@@ -285,12 +389,21 @@ impl Engine {
         }
         let state = live.phase.as_str().to_owned();
         let message = live.message.clone();
-        self.tell(None, EventKind::Store { store: name.clone(), state, message });
+        self.tell(
+            None,
+            EventKind::Store {
+                store: name.clone(),
+                state,
+                message,
+            },
+        );
     }
 
     /// Stops a store's server.
     pub(crate) fn stop_store(&mut self, name: &Name, order: Order) {
-        let Some(live) = self.live_stores.get_mut(name) else { return };
+        let Some(live) = self.live_stores.get_mut(name) else {
+            return;
+        };
         match live.phase {
             StorePhase::External | StorePhase::Waiting { .. } => {
                 self.live_stores.remove(name);
@@ -311,7 +424,12 @@ impl Engine {
 
 /// What an external store's URL says. The host is taken apart only so far as `${db.host}` and its like need it.
 fn external_credentials(url: &str, engine: StoreEngine) -> Result<Credentials, String> {
-    let bad = || format!("its url is not of the form {}://user:password@host:port/database", engine.as_str());
+    let bad = || {
+        format!(
+            "its url is not of the form {}://user:password@host:port/database",
+            engine.as_str()
+        )
+    };
     let (scheme, rest) = url.split_once("://").ok_or_else(bad)?;
     let known = match engine {
         StoreEngine::Postgres => matches!(scheme, "postgres" | "postgresql"),
@@ -325,14 +443,15 @@ fn external_credentials(url: &str, engine: StoreEngine) -> Result<Credentials, S
         StoreEngine::Postgres => 5432,
         StoreEngine::Redis => 6379,
     };
-    known.then(|| Credentials {
-        user: user.to_owned(),
-        password: password.to_owned(),
-        database: database.split('?').next().unwrap_or_default().to_owned(),
-        host: address.host().to_owned(),
-        port: address.port_u16().unwrap_or(default_port),
-    })
-    .ok_or_else(bad)
+    known
+        .then(|| Credentials {
+            user: user.to_owned(),
+            password: password.to_owned(),
+            database: database.split('?').next().unwrap_or_default().to_owned(),
+            host: address.host().to_owned(),
+            port: address.port_u16().unwrap_or(default_port),
+        })
+        .ok_or_else(bad)
 }
 
 /// One run of one store's server.
@@ -356,8 +475,15 @@ impl StoreTask {
             (Start::Adopt(self.run_dir.clone()), None)
         } else {
             match self.prepare().await {
-                Ok(prepared) => (Start::Spawn(Box::new(self.launch(&prepared))), Some(prepared)),
-                Err(message) => return self.report(StoreReport::Process(Observed::NotStarted(message))).await,
+                Ok(prepared) => (
+                    Start::Spawn(Box::new(self.launch(&prepared))),
+                    Some(prepared),
+                ),
+                Err(message) => {
+                    return self
+                        .report(StoreReport::Process(Observed::NotStarted(message)))
+                        .await;
+                }
             }
         };
         let (observations, mut observed) = mpsc::unbounded_channel();
@@ -382,22 +508,30 @@ impl StoreTask {
         let server = wharf_store::find(self.store.engine, self.store.version.as_deref())
             .map_err(|error| chain(&error))?;
         if let Some(warning) = &server.warning {
-            self.report(StoreReport::Warning(format!("`{}`: {warning}", self.name))).await;
+            self.report(StoreReport::Warning(format!("`{}`: {warning}", self.name)))
+                .await;
         }
         let request = Request {
             server,
             credentials: self.credentials.clone(),
             dir: self.dir.clone(),
-            account: self.user.map(|user| Account { uid: user.uid, gid: user.gid }),
+            account: self.user.map(|user| Account {
+                uid: user.uid,
+                gid: user.gid,
+            }),
             extensions: self.store.extensions.clone(),
         };
-        wharf_store::prepare(request).await.map_err(|error| chain(&error))
+        wharf_store::prepare(request)
+            .await
+            .map_err(|error| chain(&error))
     }
 
     fn launch(&self, prepared: &Prepared) -> Launch {
         let inherited = ["PATH", "LANG", "LC_ALL", "TZ"];
-        let mut env: BTreeMap<String, String> =
-            inherited.iter().filter_map(|key| Some(((*key).to_owned(), std::env::var(key).ok()?))).collect();
+        let mut env: BTreeMap<String, String> = inherited
+            .iter()
+            .filter_map(|key| Some(((*key).to_owned(), std::env::var(key).ok()?)))
+            .collect();
         env.extend(prepared.env.clone());
         Launch {
             id: format!("store-{}", self.name),
@@ -420,7 +554,8 @@ impl StoreTask {
         let mut ready = false;
         let mut last = String::new();
         loop {
-            let readiness = wharf_store::is_ready(&self.credentials, self.store.engine, ASK_TIMEOUT).await;
+            let readiness =
+                wharf_store::is_ready(&self.credentials, self.store.engine, ASK_TIMEOUT).await;
             let usable = match (readiness, prepared) {
                 (wharf_store::Readiness::NotReady(reason), _) => Err(reason),
                 (wharf_store::Readiness::Ready, Some(prepared)) if !ready => {
@@ -448,7 +583,11 @@ impl StoreTask {
     }
 
     async fn report(&self, report: StoreReport) {
-        let event = Event::Store { name: self.name.clone(), attempt: self.attempt, report };
+        let event = Event::Store {
+            name: self.name.clone(),
+            attempt: self.attempt,
+            report,
+        };
         // An engine that no longer listens is about to exit.
         drop(self.events.send(event).await);
     }

@@ -16,7 +16,13 @@ pub(crate) fn run(global: &Global, output: &Output) -> anyhow::Result<Code> {
     }
     let rows: Vec<_> = entries
         .into_iter()
-        .map(|entry| vec![(moment(entry.at), None), (entry.actor, None), (entry.action, None)])
+        .map(|entry| {
+            vec![
+                (moment(entry.at), None),
+                (entry.actor, None),
+                (entry.action, None),
+            ]
+        })
         .collect();
     output.table(&["when", "who", "what"], &rows);
     Ok(Code::Done)

@@ -13,7 +13,9 @@ pub(crate) fn run(global: &Global, args: &Check, output: &Output) -> anyhow::Res
         Some(Format::Json) => output.value(&plan)?,
         Some(Format::Yaml) => output.line(wharf_plan::yaml::to_yaml(&plan)?.trim_end()),
         None => {
-            let count = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+            let count = |count: usize, noun: &str| {
+                format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+            };
             output.line(&format!(
                 "{} is valid: {}, {}, {}",
                 project.file.display(),

@@ -22,8 +22,18 @@ pub(crate) fn run(global: &Global, args: &Down, output: &Output) -> anyhow::Resu
     let running = was_started(&project.state);
     if running {
         block_on(async {
-            let client = ensure_engine(&project.state).await?;
-            stop(&project.state, &client, args.now, global.timeout.unwrap_or(WAIT), output).await
+            let client = match ensure_engine(&project.state).await {
+                Ok(client) => client,
+                Err(error) => return kill_without_engine(&project.state, &error, output),
+            };
+            stop(
+                &project.state,
+                &client,
+                args.now,
+                global.timeout.unwrap_or(WAIT),
+                output,
+            )
+            .await
         })?;
     }
     if delete {
@@ -56,10 +66,32 @@ fn confirm(project: &Project, output: &Output) -> anyhow::Result<bool> {
     if !stores && !volumes {
         return Ok(true);
     }
-    if output.confirm(&format!("delete {} with the data of all stores and volumes?", root.display())) {
+    if output.confirm(&format!(
+        "delete {} with the data of all stores and volumes?",
+        root.display()
+    )) {
         return Ok(true);
     }
-    Err(failure(Code::Failed, "nothing was stopped and nothing was deleted", "`wharf down -v -y` does not ask"))
+    Err(failure(
+        Code::Failed,
+        "nothing was stopped and nothing was deleted",
+        "`wharf down -v -y` does not ask",
+    ))
+}
+
+/// Where no engine can be started any more (damaged state, full disk), what carries the project's mark is killed.
+fn kill_without_engine(
+    state: &StateDir,
+    error: &anyhow::Error,
+    output: &Output,
+) -> anyhow::Result<()> {
+    output.note(&format!(
+        "no engine can be started ({error}), so everything of the project is killed"
+    ));
+    let killed = wharf_process::sweep(&wharf_process::Marker::Project(state.marker()?))?;
+    drop(std::fs::remove_file(state.engine_socket()));
+    output.note(&format!("{} processes were killed", killed.len()));
+    Ok(())
 }
 
 /// Stops everything and waits until the engine has ended.
@@ -96,7 +128,11 @@ pub(crate) async fn stop(
         }
         if Instant::now() >= deadline {
             let limit = wharf_base::duration::format(timeout);
-            return Err(failure(Code::Failed, format!("not everything had stopped within {limit}"), "`wharf down --now` kills what is left"));
+            return Err(failure(
+                Code::Failed,
+                format!("not everything had stopped within {limit}"),
+                "`wharf down --now` kills what is left",
+            ));
         }
     }
     progress.finish();

@@ -17,7 +17,8 @@ pub(crate) fn engine(args: &EngineArgs) -> anyhow::Result<Code> {
 /// `wharf ingress …`
 pub(crate) fn ingress(args: IngressArgs) -> anyhow::Result<Code> {
     rustix::process::setsid().ok();
-    let listeners = wharf_ingress::inherited_listeners().context("the listening sockets were not handed over")?;
+    let listeners = wharf_ingress::inherited_listeners()
+        .context("the listening sockets were not handed over")?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let options = wharf_ingress::Options {
         control_socket: args.control_socket,

@@ -24,17 +24,49 @@ pub(crate) fn run(global: &Global, args: &Logs, output: &Output) -> anyhow::Resu
     let project = Project::locate(global)?;
     let root = project.state.logs_root();
     let known = folders(&root);
-    if let Some(unknown) = args.services.iter().find(|service| !known.iter().any(|(name, _)| name == *service)) {
+    if let Some(unknown) = args
+        .services
+        .iter()
+        .find(|service| !known.iter().any(|(name, _)| name == *service))
+    {
         let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
-        let hint = if names.is_empty() { "nothing has run yet".to_owned() } else { format!("there are: {}", names.join(", ")) };
-        return Err(failure(Code::Usage, format!("there are no logs of `{unknown}`"), hint));
+        let hint = if names.is_empty() {
+            "nothing has run yet".to_owned()
+        } else {
+            format!("there are: {}", names.join(", "))
+        };
+        return Err(failure(
+            Code::Usage,
+            format!("there are no logs of `{unknown}`"),
+            hint,
+        ));
     }
     let chosen = |name: &String| args.services.is_empty() || args.services.contains(name);
-    let dirs: Vec<PathBuf> = known.into_iter().filter(|(name, _)| chosen(name)).map(|(_, dir)| dir).collect();
-    let since = args.since.map(|since| Timestamp(now().0.saturating_sub(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))));
-    let tail = args.tail.or((since.is_none() && !args.follow).then_some(TAIL_DEFAULT)).or(args.follow.then_some(TAIL_DEFAULT).filter(|_| since.is_none()));
+    let dirs: Vec<PathBuf> = known
+        .into_iter()
+        .filter(|(name, _)| chosen(name))
+        .map(|(_, dir)| dir)
+        .collect();
+    let since = args.since.map(|since| {
+        Timestamp(
+            now()
+                .0
+                .saturating_sub(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
+        )
+    });
+    let tail = args
+        .tail
+        .or((since.is_none() && !args.follow).then_some(TAIL_DEFAULT))
+        .or(args
+            .follow
+            .then_some(TAIL_DEFAULT)
+            .filter(|_| since.is_none()));
     let start = Start { tail, since };
-    let mut printer = Printer { output, raw: args.raw, colors: BTreeMap::new() };
+    let mut printer = Printer {
+        output,
+        raw: args.raw,
+        colors: BTreeMap::new(),
+    };
     if args.follow {
         return block_on(async {
             let mut tail = Tail::new(dirs, start)?;
@@ -55,8 +87,14 @@ pub(crate) fn run(global: &Global, args: &Logs, output: &Output) -> anyhow::Resu
 /// The folders of logs by the name of their service or store.
 fn folders(root: &std::path::Path) -> Vec<(String, PathBuf)> {
     let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
-    let mut folders: Vec<(String, PathBuf)> =
-        entries.map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path())).collect();
+    let mut folders: Vec<(String, PathBuf)> = entries
+        .map(|entry| {
+            (
+                entry.file_name().to_string_lossy().into_owned(),
+                entry.path(),
+            )
+        })
+        .collect();
     folders.sort();
     folders
 }
@@ -77,10 +115,18 @@ impl Printer<'_> {
             self.output.line(&record.text);
             return Ok(());
         }
-        let text = if record.kind == Kind::Note { format!("-- {} --", record.text) } else { record.text.clone() };
+        let text = if record.kind == Kind::Note {
+            format!("-- {} --", record.text)
+        } else {
+            record.text.clone()
+        };
         let name = format!("{:<16}", record.replica());
         let head = format!("{} {name}", clock_time(record.at()));
-        let head = if self.output.color_out { format!("\x1b[{}m{head}\x1b[0m", self.color(record.replica())) } else { head };
+        let head = if self.output.color_out {
+            format!("\x1b[{}m{head}\x1b[0m", self.color(record.replica()))
+        } else {
+            head
+        };
         self.output.line(&format!("{head} {text}"));
         Ok(())
     }
@@ -102,7 +148,11 @@ fn as_json(record: &Record) -> serde_json::Value {
         "text": record.text,
     });
     if let Some(found) = structured(&record.text) {
-        for (key, field) in [("level", found.level), ("message", found.message), ("trace_id", found.trace_id)] {
+        for (key, field) in [
+            ("level", found.level),
+            ("message", found.message),
+            ("trace_id", found.trace_id),
+        ] {
             if let Some(field) = field {
                 value[key] = field.into();
             }

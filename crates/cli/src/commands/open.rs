@@ -11,12 +11,22 @@ use crate::project::Project;
 pub(crate) fn run(global: &Global, args: &Open, output: &Output) -> anyhow::Result<Code> {
     let project = Project::locate(global)?;
     let status = block_on(async { Ok(engine_of(&project.state).await?.status().await?) })?;
-    let url = status.url.ok_or_else(|| failure(Code::Failed, "the project has no address yet", "`wharf up` starts it"))?;
+    let url = status.url.ok_or_else(|| {
+        failure(
+            Code::Failed,
+            "the project has no address yet",
+            "`wharf up` starts it",
+        )
+    })?;
     let url = format!("{url}/{}", args.path.trim_start_matches('/'));
     output.line(&url);
     // Without a desktop the printed address is all there is to give.
     for program in ["xdg-open", "open"] {
-        let started = Command::new(program).arg(&url).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let started = Command::new(program)
+            .arg(&url)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
         if started.is_ok() {
             break;
         }

@@ -24,19 +24,44 @@ pub(crate) fn run(global: &Global, output: &Output) -> anyhow::Result<Code> {
 }
 
 fn print(status: &Status, output: &Output) {
-    let release = status.release.map(|release| format!(" at {release}")).unwrap_or_default();
+    let release = status
+        .release
+        .map(|release| format!(" at {release}"))
+        .unwrap_or_default();
     let url = status.url.as_deref().unwrap_or("no address yet");
-    output.line(&format!("{}{release}  {url}", paint(status.project.as_str(), Style::Strong, output.color_out)));
-    if let Some(rollout) = status.rollout.as_ref().filter(|rollout| !rollout.outcome.is_final() || rollout.message.is_some()) {
-        let outcome = paint(rollout.outcome.as_str(), outcome_style(rollout.outcome), output.color_out);
-        let message = rollout.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
+    output.line(&format!(
+        "{}{release}  {url}",
+        paint(status.project.as_str(), Style::Strong, output.color_out)
+    ));
+    if let Some(rollout) = status
+        .rollout
+        .as_ref()
+        .filter(|rollout| !rollout.outcome.is_final() || rollout.message.is_some())
+    {
+        let outcome = paint(
+            rollout.outcome.as_str(),
+            outcome_style(rollout.outcome),
+            output.color_out,
+        );
+        let message = rollout
+            .message
+            .as_deref()
+            .map(|message| format!(": {message}"))
+            .unwrap_or_default();
         output.line(&format!("{} is {outcome}{message}", rollout.release));
     }
     let mut rows = vec![];
     for service in &status.services {
         let all = service.replicas.iter().map(|replica| (replica, true));
-        let leaving = service.leaving.iter().map(|replica| (replica, output.verbose || is_busy(replica)));
-        let shown: Vec<&ReplicaStatus> = all.chain(leaving).filter(|(_, shown)| *shown).map(|(r, _)| r).collect();
+        let leaving = service
+            .leaving
+            .iter()
+            .map(|replica| (replica, output.verbose || is_busy(replica)));
+        let shown: Vec<&ReplicaStatus> = all
+            .chain(leaving)
+            .filter(|(_, shown)| *shown)
+            .map(|(r, _)| r)
+            .collect();
         let ready = format!("{}/{}", service.ready, service.desired);
         if shown.is_empty() {
             let state = match service.next_run {
@@ -51,13 +76,23 @@ fn print(status: &Status, output: &Output) {
             ]);
         }
         for (index, replica) in shown.into_iter().enumerate() {
-            let first = |text: &str| if index == 0 { text.to_owned() } else { String::new() };
-            let number = |number: Option<u32>| number.map(|number| number.to_string()).unwrap_or_default();
+            let first = |text: &str| {
+                if index == 0 {
+                    text.to_owned()
+                } else {
+                    String::new()
+                }
+            };
+            let number =
+                |number: Option<u32>| number.map(|number| number.to_string()).unwrap_or_default();
             rows.push(vec![
                 (first(service.name.as_str()), None),
                 (first(&ready), None),
                 (replica.id.to_string(), None),
-                (replica.state.as_str().to_owned(), Some(state_style(replica.state))),
+                (
+                    replica.state.as_str().to_owned(),
+                    Some(state_style(replica.state)),
+                ),
                 (number(replica.pid), None),
                 (number(replica.port.map(u32::from)), None),
                 (replica.restarts.to_string(), None),
@@ -65,19 +100,40 @@ fn print(status: &Status, output: &Output) {
         }
     }
     for store in &status.stores {
-        let style = if matches!(store.state.as_str(), "ready" | "external") { Style::Good } else { Style::Bad };
+        let style = if matches!(store.state.as_str(), "ready" | "external") {
+            Style::Good
+        } else {
+            Style::Bad
+        };
         rows.push(vec![
             (store.name.to_string(), None),
             (String::new(), None),
             (store.engine.clone(), None),
             (store.state.clone(), Some(style)),
-            (store.pid.map(|pid| pid.to_string()).unwrap_or_default(), None),
-            (store.port.map(|port| port.to_string()).unwrap_or_default(), None),
+            (
+                store.pid.map(|pid| pid.to_string()).unwrap_or_default(),
+                None,
+            ),
+            (
+                store.port.map(|port| port.to_string()).unwrap_or_default(),
+                None,
+            ),
         ]);
     }
-    output.table(&["name", "ready", "replica", "state", "pid", "port", "restarts"], &rows);
-    let messages = status.services.iter().filter_map(|service| Some((&service.name, service.message.as_ref()?)));
-    let stores = status.stores.iter().filter_map(|store| Some((&store.name, store.message.as_ref()?)));
+    output.table(
+        &[
+            "name", "ready", "replica", "state", "pid", "port", "restarts",
+        ],
+        &rows,
+    );
+    let messages = status
+        .services
+        .iter()
+        .filter_map(|service| Some((&service.name, service.message.as_ref()?)));
+    let stores = status
+        .stores
+        .iter()
+        .filter_map(|store| Some((&store.name, store.message.as_ref()?)));
     for (name, message) in messages.chain(stores) {
         output.line(&format!("{name}: {message}"));
     }

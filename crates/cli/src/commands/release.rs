@@ -1,10 +1,12 @@
 //! `wharf release`
 
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 use wharf_engine::api::{Accepted, ReleaseRequest};
 use wharf_engine::client::Client;
 
 use crate::args::{Global, Listen, ReleaseArgs};
-use crate::exit::Code;
+use crate::exit::{Code, failure};
 use crate::follow::{Ended, expect_complete, follow};
 use crate::launcher::{block_on, ensure_engine};
 use crate::output::Output;
@@ -18,7 +20,14 @@ pub(crate) fn run(global: &Global, args: &ReleaseArgs, output: &Output) -> anyho
             output.line(&format!("{} is being built", accepted.release));
             return Ok(Code::Done);
         }
-        let ended = follow(&project.state, &client, &accepted, global.timeout, output).await?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let ended = tokio::select! {
+            ended = follow(&project.state, &client, &accepted, global.timeout, output) => ended?,
+            _ = interrupt.recv() => {
+                let message = format!("{} goes on", accepted.release);
+                return Err(failure(Code::Failed, message, "`wharf rollout undo` takes it back"));
+            }
+        };
         finish(&accepted, &ended, output)?;
         Ok(Code::Done)
     })
@@ -26,6 +35,10 @@ pub(crate) fn run(global: &Global, args: &ReleaseArgs, output: &Output) -> anyho
 
 /// Says how a release ended; an error unless it is complete.
 pub(crate) fn finish(accepted: &Accepted, ended: &Ended, output: &Output) -> anyhow::Result<()> {
+    if output.json {
+        output.compact(&json!({ "release": accepted.release, "outcome": ended.outcome, "message": ended.message }))?;
+        return expect_complete(accepted.release, ended);
+    }
     expect_complete(accepted.release, ended)?;
     match &ended.message {
         Some(message) => output.line(message),

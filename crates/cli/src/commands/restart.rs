@@ -12,11 +12,22 @@ use crate::project::{Project, actor};
 
 pub(crate) fn run(global: &Global, args: &Restart, output: &Output) -> anyhow::Result<Code> {
     let project = Project::locate(global)?;
-    let parsed = args.services.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>();
-    let services = parsed.map_err(|error: wharf_base::ids::ParseNameError| failure(Code::Usage, error.to_string(), ""))?;
+    let parsed = args
+        .services
+        .iter()
+        .map(|name| name.parse())
+        .collect::<Result<Vec<_>, _>>();
+    let services = parsed.map_err(|error: wharf_base::ids::ParseNameError| {
+        failure(Code::Usage, error.to_string(), "")
+    })?;
     block_on(async {
         let client = engine_of(&project.state).await?;
-        let accepted = client.restart(&RestartRequest { services, actor: actor() }).await?;
+        let accepted = client
+            .restart(&RestartRequest {
+                services,
+                actor: actor(),
+            })
+            .await?;
         let ended = follow(&project.state, &client, &accepted, global.timeout, output).await?;
         finish(&accepted, &ended, output)?;
         Ok(Code::Done)

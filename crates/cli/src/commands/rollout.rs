@@ -12,7 +12,11 @@ use crate::output::{Output, Style, paint};
 use crate::project::{Project, actor};
 use crate::terminal::{moment, outcome_style};
 
-pub(crate) fn run(global: &Global, command: &RolloutCommand, output: &Output) -> anyhow::Result<Code> {
+pub(crate) fn run(
+    global: &Global,
+    command: &RolloutCommand,
+    output: &Output,
+) -> anyhow::Result<Code> {
     let project = Project::locate(global)?;
     match command {
         RolloutCommand::Status { watch, .. } => status(&project, global, *watch, output),
@@ -21,25 +25,53 @@ pub(crate) fn run(global: &Global, command: &RolloutCommand, output: &Output) ->
     }
 }
 
-fn status(project: &Project, global: &Global, watch: bool, output: &Output) -> anyhow::Result<Code> {
+fn status(
+    project: &Project,
+    global: &Global,
+    watch: bool,
+    output: &Output,
+) -> anyhow::Result<Code> {
     block_on(async {
         let client = engine_of(&project.state).await?;
         let mut status = client.status().await?;
-        if watch && let Some(rollout) = status.rollout.as_ref().filter(|rollout| !rollout.outcome.is_final()) {
-            let accepted = Accepted { release: rollout.release, unchanged: false, after: 0 };
+        if watch
+            && let Some(rollout) = status
+                .rollout
+                .as_ref()
+                .filter(|rollout| !rollout.outcome.is_final())
+        {
+            let accepted = Accepted {
+                release: rollout.release,
+                unchanged: false,
+                after: 0,
+            };
             follow(&project.state, &client, &accepted, global.timeout, output).await?;
             status = client.status().await?;
         }
         let Some(rollout) = status.rollout else {
-            return Err(failure(Code::Failed, "nothing has been released yet", "`wharf up` does it"));
+            return Err(failure(
+                Code::Failed,
+                "nothing has been released yet",
+                "`wharf up` does it",
+            ));
         };
         if output.json {
             output.value(&rollout)?;
         } else {
-            let outcome = paint(rollout.outcome.as_str(), outcome_style(rollout.outcome), output.color_out);
-            let message = rollout.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
+            let outcome = paint(
+                rollout.outcome.as_str(),
+                outcome_style(rollout.outcome),
+                output.color_out,
+            );
+            let message = rollout
+                .message
+                .as_deref()
+                .map(|message| format!(": {message}"))
+                .unwrap_or_default();
             let took = rollout.ended.map(|ended| ended.since(rollout.began));
-            let took = took.map(|took| format!(" after {}", wharf_base::duration::format(took))).unwrap_or_default();
+            let took = took
+                .map(|took| format!(" after {}", wharf_base::duration::format(took)))
+                .unwrap_or_default();
             output.line(&format!("{} is {outcome}{took}{message}", rollout.release));
         }
         Ok(match rollout.outcome {
@@ -56,9 +88,20 @@ fn undo(project: &Project, global: &Global, output: &Output) -> anyhow::Result<C
         let accepted = client.undo(&UndoRequest { actor: actor() }).await?;
         let timeout = global.timeout.or(Some(Duration::from_secs(1_200)));
         let ended = follow(&project.state, &client, &accepted, timeout, output).await?;
-        let message = ended.message.map(|message| format!(": {message}")).unwrap_or_default();
-        output.line(&format!("{} is {}{message}", accepted.release, ended.outcome.as_str()));
-        Ok(if ended.outcome == Outcome::Undone { Code::Done } else { Code::Failed })
+        let message = ended
+            .message
+            .map(|message| format!(": {message}"))
+            .unwrap_or_default();
+        output.line(&format!(
+            "{} is {}{message}",
+            accepted.release,
+            ended.outcome.as_str()
+        ));
+        Ok(if ended.outcome == Outcome::Undone {
+            Code::Done
+        } else {
+            Code::Failed
+        })
     })
 }
 
@@ -74,8 +117,14 @@ fn history(project: &Project, output: &Output) -> anyhow::Result<Code> {
             let changed: Vec<String> = release.changed.iter().map(ToString::to_string).collect();
             let current = if release.current { "*" } else { "" };
             vec![
-                (format!("{}{current}", release.release), release.current.then_some(Style::Strong)),
-                (release.outcome.as_str().to_owned(), Some(outcome_style(release.outcome))),
+                (
+                    format!("{}{current}", release.release),
+                    release.current.then_some(Style::Strong),
+                ),
+                (
+                    release.outcome.as_str().to_owned(),
+                    Some(outcome_style(release.outcome)),
+                ),
                 (moment(release.created), None),
                 (release.actor, None),
                 (changed.join(" "), None),
@@ -83,6 +132,9 @@ fn history(project: &Project, output: &Output) -> anyhow::Result<Code> {
             ]
         })
         .collect();
-    output.table(&["release", "outcome", "created", "by", "changed", "message"], &rows);
+    output.table(
+        &["release", "outcome", "created", "by", "changed", "message"],
+        &rows,
+    );
     Ok(Code::Done)
 }

@@ -39,7 +39,11 @@ pub(crate) fn run(global: &Global, args: &Up, output: &Output) -> anyhow::Result
         let result = match started {
             Ok(()) => {
                 let watching = async {
-                    if args.watch { watch::run(&project, global, output).await } else { std::future::pending().await }
+                    if args.watch {
+                        watch::run(&project, global, output).await
+                    } else {
+                        std::future::pending().await
+                    }
                 };
                 tokio::select! {
                     result = show_logs(&project, output) => result,
@@ -67,7 +71,12 @@ fn stopped() -> anyhow::Error {
     failure(Code::Failed, "stopped before everything was ready", "")
 }
 
-async fn start(project: &Project, global: &Global, args: &Up, output: &Output) -> anyhow::Result<()> {
+async fn start(
+    project: &Project,
+    global: &Global,
+    args: &Up,
+    output: &Output,
+) -> anyhow::Result<()> {
     let (client, accepted) = release::request(project, global, args.listen, output).await?;
     let ended = follow(&project.state, &client, &accepted, global.timeout, output).await?;
     expect_complete(accepted.release, &ended)?;
@@ -85,7 +94,10 @@ async fn summary(client: &Client, output: &Output) -> anyhow::Result<()> {
     }
     if let Some(url) = &status.url {
         let ready = paint("ready", Style::Good, output.color_err);
-        let release = status.release.map(|release| release.to_string()).unwrap_or_default();
+        let release = status
+            .release
+            .map(|release| release.to_string())
+            .unwrap_or_default();
         output.progress(&format!("{} {release} is {ready}", status.project));
         if !output.json {
             output.line(url);
@@ -97,10 +109,20 @@ async fn summary(client: &Client, output: &Output) -> anyhow::Result<()> {
 /// Shows what services write from now on, also those of later releases.
 async fn show_logs(project: &Project, output: &Output) -> anyhow::Result<()> {
     let root = project.state.logs_root();
-    let mut printer = Printer { output, raw: false, colors: BTreeMap::new() };
-    let mut start = Start { tail: Some(0), since: None };
+    let mut printer = Printer {
+        output,
+        raw: false,
+        colors: BTreeMap::new(),
+    };
+    let mut start = Start {
+        tail: Some(0),
+        since: None,
+    };
     loop {
-        let dirs: Vec<_> = std::fs::read_dir(&root)?.flatten().map(|entry| entry.path()).collect();
+        let dirs: Vec<_> = std::fs::read_dir(&root)?
+            .flatten()
+            .map(|entry| entry.path())
+            .collect();
         let mut tail = Tail::new(dirs.clone(), start)?;
         let mut last = wharf_base::clock::now();
         let mut looks = tokio::time::interval(LOOK);
@@ -119,6 +141,9 @@ async fn show_logs(project: &Project, output: &Output) -> anyhow::Result<()> {
             }
         }
         // Lines of the same millisecond as the last one may be shown twice, none is lost.
-        start = Start { tail: None, since: Some(wharf_base::clock::Timestamp(last.0 + 1)) };
+        start = Start {
+            tail: None,
+            since: Some(wharf_base::clock::Timestamp(last.0 + 1)),
+        };
     }
 }

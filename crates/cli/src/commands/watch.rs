@@ -19,7 +19,15 @@ use crate::project::Project;
 const QUIET: Duration = Duration::from_millis(200);
 
 /// Folders that hold results, not sources, also where no `.gitignore` says so.
-const RESULTS: [&str; 7] = [".git", ".wharf", "target", "node_modules", "__pycache__", ".venv", "dist"];
+const RESULTS: [&str; 7] = [
+    ".git",
+    ".wharf",
+    "target",
+    "node_modules",
+    "__pycache__",
+    ".venv",
+    "dist",
+];
 
 /// Watches until it fails.
 pub(crate) async fn run(project: &Project, global: &Global, output: &Output) -> anyhow::Result<()> {
@@ -39,7 +47,9 @@ pub(crate) async fn run(project: &Project, global: &Global, output: &Output) -> 
     })
     .context("cannot watch the source files")?;
     for dir in source_dirs(project, global, output)? {
-        watcher.watch(&dir, RecursiveMode::Recursive).with_context(|| format!("cannot watch {}", dir.display()))?;
+        watcher
+            .watch(&dir, RecursiveMode::Recursive)
+            .with_context(|| format!("cannot watch {}", dir.display()))?;
     }
     output.progress("watching the source files; a change is released");
     while let Some(path) = changed.recv().await {
@@ -60,13 +70,18 @@ async fn release_once(project: &Project, global: &Global, output: &Output) -> an
     release::finish(&accepted, &ended, output)
 }
 
-fn source_dirs(project: &Project, global: &Global, output: &Output) -> anyhow::Result<Vec<PathBuf>> {
+fn source_dirs(
+    project: &Project,
+    global: &Global,
+    output: &Output,
+) -> anyhow::Result<Vec<PathBuf>> {
     let plan = project.plan(global, output)?;
     let mut dirs = vec![project.base_dir.clone()];
     for service in plan.services.values() {
         if let Source::Build(build) = &service.source {
             let dir = project.base_dir.join(&build.context);
-            let dir = std::fs::canonicalize(&dir).with_context(|| format!("there is no folder {}", dir.display()))?;
+            let dir = std::fs::canonicalize(&dir)
+                .with_context(|| format!("there is no folder {}", dir.display()))?;
             if !dirs.iter().any(|watched| dir.starts_with(watched)) {
                 dirs.push(dir);
             }
@@ -88,8 +103,14 @@ fn ignored(base_dir: &Path) -> Gitignore {
 }
 
 fn is_source(path: &Path, ignored: &Gitignore) -> bool {
-    let result = path.components().any(|part| RESULTS.iter().any(|name| part.as_os_str() == *name));
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let editor = name.ends_with('~') || name.starts_with(".#") || name.ends_with(".swp") || name == "4913";
+    let result = path
+        .components()
+        .any(|part| RESULTS.iter().any(|name| part.as_os_str() == *name));
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let editor =
+        name.ends_with('~') || name.starts_with(".#") || name.ends_with(".swp") || name == "4913";
     !result && !editor && !ignored.matched(path, path.is_dir()).is_ignore()
 }
