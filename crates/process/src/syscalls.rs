@@ -118,11 +118,14 @@ fn at(step: Step, result: rustix::io::Result<()>) -> io::Result<()> {
     })
 }
 
-/// Closes every descriptor but the standard three: what the engine was given by whoever started it would else be held open for as long
-/// as the process runs. Only for the very beginning of `main`, when nothing owns any of them.
-pub(crate) fn close_inherited() {
-    // SAFETY: the caller has opened nothing yet. Kernels before 5.9 refuse it; then they stay open.
+/// Lets go of what whoever started the engine has handed down. Only for the very beginning of `main`, when nothing owns any descriptor
+/// but the standard three.
+pub(crate) fn disinherit() {
+    // SAFETY: the caller has opened nothing yet. A descriptor that stayed open would keep a pipe from ending for as long as the process
+    // runs. Kernels before 5.9 refuse the call; then they stay open.
     unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32) };
+    // SAFETY: sets a default. Where SIGCHLD is ignored, the kernel throws the exit status of children away.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
 }
 
 /// Has the runtime watch a descriptor for reading.
