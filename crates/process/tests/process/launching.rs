@@ -121,6 +121,27 @@ fn what_cannot_start_says_why() {
 }
 
 #[test]
+fn a_program_that_is_being_written_is_waited_for() {
+    run(async {
+        let project = Project::new();
+        let program = project.path().join("copy");
+        fs::copy("/bin/true", &program).unwrap();
+        let writer = fs::File::options().append(true).open(&program).unwrap();
+        let start = || project.try_start(project.launch("a", &["./copy"]));
+        assert_eq!(
+            start().await.unwrap_err().to_string(),
+            "`./copy` is being written by another process, and cannot be executed until that is done"
+        );
+        let closing = tokio::task::spawn_blocking(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            drop(writer);
+        });
+        assert!(start().await.unwrap().wait().await.success());
+        closing.await.unwrap();
+    });
+}
+
+#[test]
 fn what_no_machine_can_run_is_refused_before() {
     #[track_caller]
     fn check(change: impl FnOnce(&mut Launch), expected: LaunchError) {
