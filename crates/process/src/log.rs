@@ -21,6 +21,8 @@ mod format;
 mod json;
 mod lines;
 mod merge;
+#[cfg(test)]
+mod properties;
 mod series;
 mod tail;
 mod writer;

@@ -25,7 +25,7 @@ const LAUNCH_MAX_BYTES: u64 = 16 << 20;
 /// arguments mean nothing to it. Returns when the process that it was for has ended.
 #[must_use]
 pub fn shim_main() -> ExitCode {
-    syscalls::close_inherited();
+    syscalls::disinherit();
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -63,6 +63,14 @@ pub enum SpawnError {
         /// Who was to run it.
         user: Option<User>,
     },
+    /// Somebody writes its file.
+    #[error(
+        "`{program}` is being written by another process, and cannot be executed until that is done"
+    )]
+    Busy {
+        /// The program.
+        program: String,
+    },
     /// Its folder cannot be entered.
     #[error("cannot run in the folder {} as {}", cwd.display(), whom(*user))]
     Cwd {
@@ -334,6 +342,7 @@ fn explain_exec(program: String, launch: &Launch, source: io::Error) -> SpawnErr
             }
         }
         io::ErrorKind::PermissionDenied => SpawnError::Permission { program, user },
+        io::ErrorKind::ExecutableFileBusy => SpawnError::Busy { program },
         _ => SpawnError::System {
             program,
             step: "executing it",

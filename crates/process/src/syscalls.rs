@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
+use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 use rustix::thread;
@@ -21,6 +22,10 @@ use crate::wire::Step;
 const SIGNAL_MAX: i32 = 64;
 /// An error number fits in 12 bits (the kernel's MAX_ERRNO is 4095); the step of the set-up is put above it.
 const STEP_SHIFT: u32 = 16;
+
+/// Attempts at a busy program, and the time between them: a second in all, a thousand times what a `fork` takes.
+const BUSY_ATTEMPTS: u32 = 100;
+const BUSY_PERIOD: Duration = Duration::from_millis(10);
 
 /// What the main process does to itself before it becomes the program.
 pub(crate) struct ChildSetup {
@@ -36,10 +41,21 @@ pub(crate) struct ChildSetup {
     pub(crate) cgroups: Vec<OwnedFd>,
 }
 
-/// Starts the program; returns once it has been executed. An error is put together by [`step_of`].
+/// Starts the program; returns once it has been executed. An error is taken apart by [`step_of`].
+///
+/// A file that is open for writing cannot be executed (ETXTBSY), and a program that has just been built can be open for a moment in some
+/// other process between its `fork` and its `exec`: that is waited for.
 pub(crate) fn spawn_child(command: &mut Command, setup: ChildSetup) -> io::Result<Child> {
     // SAFETY: `ChildSetup::run` makes only system calls and allocates nothing.
     unsafe { command.pre_exec(move || setup.run()) };
+    for _ in 1..BUSY_ATTEMPTS {
+        match command.spawn() {
+            Err(error) if error.raw_os_error() == Some(libc::ETXTBSY) => {
+                std::thread::sleep(BUSY_PERIOD)
+            }
+            other => return other,
+        }
+    }
     command.spawn()
 }
 
@@ -118,11 +134,14 @@ fn at(step: Step, result: rustix::io::Result<()>) -> io::Result<()> {
     })
 }
 
-/// Closes every descriptor but the standard three: what the engine was given by whoever started it would else be held open for as long
-/// as the process runs. Only for the very beginning of `main`, when nothing owns any of them.
-pub(crate) fn close_inherited() {
-    // SAFETY: the caller has opened nothing yet. Kernels before 5.9 refuse it; then they stay open.
+/// Lets go of what whoever started the engine has handed down. Only for the very beginning of `main`, when nothing owns any descriptor
+/// but the standard three.
+pub(crate) fn disinherit() {
+    // SAFETY: the caller has opened nothing yet. A descriptor that stayed open would keep a pipe from ending for as long as the process
+    // runs. Kernels before 5.9 refuse the call; then they stay open.
     unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32) };
+    // SAFETY: sets a default. Where SIGCHLD is ignored, the kernel throws the exit status of children away.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
 }
 
 /// Has the runtime watch a descriptor for reading.

@@ -249,7 +249,10 @@ impl Supervisor {
         let Some((fd, lines)) = &mut self.started.outputs[index] else {
             return;
         };
-        self.buffer.resize(READ_BYTES, 0);
+        if self.buffer.is_empty() {
+            // Zeroed by the kernel, page by page as it is used.
+            self.buffer = vec![0; READ_BYTES];
+        }
         for _ in 0..turns {
             match rustix::io::read(&*fd as &OwnedFd, &mut self.buffer) {
                 Ok(read) if read > 0 => {

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use wharf_base::units::Bytes;
+use wharf_base::units::{Bytes, Millicores};
 use wharf_process::{Cause, Launch, LaunchError, Limits, Signal, SpawnError, StopScope, User};
 
 use crate::project::{Project, is_root, run, runs, skip, until};
@@ -118,6 +118,27 @@ fn what_cannot_start_says_why() {
         },
         &["`./plain` may not be executed"],
     );
+}
+
+#[test]
+fn a_program_that_is_being_written_is_waited_for() {
+    run(async {
+        let project = Project::new();
+        let program = project.path().join("copy");
+        fs::copy("/bin/true", &program).unwrap();
+        let writer = fs::File::options().append(true).open(&program).unwrap();
+        let start = || project.try_start(project.launch("a", &["./copy"]));
+        assert_eq!(
+            start().await.unwrap_err().to_string(),
+            "`./copy` is being written by another process, and cannot be executed until that is done"
+        );
+        let closing = tokio::task::spawn_blocking(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            drop(writer);
+        });
+        assert!(start().await.unwrap().wait().await.success());
+        closing.await.unwrap();
+    });
 }
 
 #[test]
@@ -256,6 +277,24 @@ fn a_shim_holds_nothing_of_whoever_started_the_engine() {
         }
         drop(reader);
         handle.kill().await;
+    });
+}
+
+#[test]
+fn ignored_signals_of_whoever_started_the_engine_do_no_harm() {
+    run(async {
+        let project = Project::new();
+        let program = crate::project::program().display().to_string();
+        let shim = wharf_process::ShimProgram {
+            program: "/bin/sh".into(),
+            arguments: ["-c", "trap '' CHLD HUP TERM; exec \"$0\" shim", &program]
+                .map(Into::into)
+                .into(),
+        };
+        let launch = project.shell("a", "sleep 0.05; echo ready; while :; do sleep 0.05; done");
+        let handle = wharf_process::spawn(&shim, launch).await.unwrap();
+        project.line("ready").await;
+        assert_eq!(handle.stop().await.cause, Cause::Signal(15));
     });
 }
 
@@ -429,6 +468,31 @@ fn going_over_the_memory_limit_is_named() {
         for dir in &handle.facts().cgroups {
             assert!(!dir.exists(), "{} is left", dir.display());
         }
+    });
+}
+
+#[test]
+fn the_cpu_limit_is_set() {
+    run(async {
+        let project = Project::new();
+        let mut launch = project.launch("a", &["sleep", "1000"]);
+        launch.limits.cpu = Some(Millicores(250));
+        let handle = project.start(launch).await;
+        if !handle.facts().unenforced.is_empty() {
+            return skip(&handle.facts().unenforced.join(", "));
+        }
+        let read = |file: &str| {
+            handle
+                .facts()
+                .cgroups
+                .iter()
+                .find_map(|dir| fs::read_to_string(dir.join(file)).ok())
+        };
+        let (v1, v2) = (read("cpu.cfs_quota_us"), read("cpu.max"));
+        assert!(
+            v1.as_deref() == Some("25000\n") || v2.as_deref() == Some("25000 100000\n"),
+            "{v1:?} {v2:?}"
+        );
     });
 }
 
