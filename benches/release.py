@@ -153,7 +153,7 @@ def missing_traces(stack, traces):
     wanted = set(traces)
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
-        _, output, _ = stack.run("logs", stack.service, "--json", timeout=300)
+        _, output, _ = stack.run("logs", stack.service, "--json", "--since", "1d", timeout=300)
         missing = wanted.difference(re.findall(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", output))
         if not missing or time.monotonic() > deadline:
             return missing

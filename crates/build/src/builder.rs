@@ -6,6 +6,7 @@ mod go;
 mod node;
 mod pip;
 mod python;
+mod requirements;
 mod script;
 
 use std::collections::BTreeMap;

@@ -26,6 +26,9 @@ pub use python::{Framework, Python};
 /// A project file above this is none.
 const FILE_MAX_BYTES: u64 = 4 << 20;
 
+/// For a server of which nothing else is known.
+const PORT: u16 = 8000;
+
 /// What a folder holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Detected {
@@ -45,6 +48,8 @@ pub struct Detected {
     pub companions: Vec<(String, Command)>,
     /// The stores that its dependencies speak to.
     pub stores: BTreeSet<StoreNeed>,
+    /// The environment variables that its source asks for.
+    pub variables: BTreeSet<String>,
     /// Whether there is a Dockerfile too.
     pub dockerfile: bool,
     /// What the user should know or decide; sentences without their full stops.
@@ -108,6 +113,7 @@ impl Detected {
             release_hint: None,
             companions: Vec::new(),
             stores: BTreeSet::new(),
+            variables: BTreeSet::new(),
             dockerfile: false,
             notes: Vec::new(),
         }
@@ -122,7 +128,7 @@ pub fn detect(dir: &Path) -> Result<Detected, DetectError> {
     if !dir.is_dir() {
         return Err(DetectError::NoFolder(dir.to_owned()));
     }
-    let detected = match cargo::detect(dir)? {
+    let mut detected = match cargo::detect(dir)? {
         Some(detected) => Some(detected),
         None => match node::detect(dir)? {
             Some(detected) => Some(detected),
@@ -132,6 +138,13 @@ pub fn detect(dir: &Path) -> Result<Detected, DetectError> {
             },
         },
     };
+    // What asks for PORT is a server, whatever it is made with.
+    if let Some(found) = &mut detected
+        && found.port_hint.is_none()
+        && found.variables.contains("PORT")
+    {
+        found.port_hint = Some(PORT);
+    }
     let docker = dockerfile::read_in(dir)?;
     let mut detected = detected.unwrap_or_else(|| {
         Detected::new(if docker.is_some() {

@@ -30,6 +30,9 @@ wait "$command"
 /// How many of a failed command's lines are shown.
 const TAIL_LINES: usize = 20;
 
+/// How many lines are kept of where the errors begin.
+const FIRST_LINES: usize = 5;
+
 /// Longer lines (minified code, progress bars without line ends) are cut.
 const LINE_MAX_BYTES: usize = 2000;
 
@@ -145,11 +148,11 @@ pub(crate) async fn run(step: Step, progress: &ProgressSink) -> Result<Vec<u8>, 
     // Declared after `child`, so that on cancellation the guard hears of it while the group still exists.
     let guard = child.stdin.take();
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let tail = Mutex::new(VecDeque::new());
+    let kept = Mutex::new(Kept::default());
     let captured = Mutex::new(Vec::new());
     let read_stdout = async {
         match (stdout, step.output) {
-            (Some(stdout), Output::Progress) => forward(stdout, progress, &tail).await,
+            (Some(stdout), Output::Progress) => forward(stdout, progress, &kept).await,
             (Some(stdout), Output::Captured) => {
                 let mut bytes = Vec::new();
                 drop(stdout.take(CAPTURE_MAX_BYTES).read_to_end(&mut bytes).await);
@@ -160,7 +163,7 @@ pub(crate) async fn run(step: Step, progress: &ProgressSink) -> Result<Vec<u8>, 
     };
     let read_stderr = async {
         if let Some(stderr) = stderr {
-            forward(stderr, progress, &tail).await;
+            forward(stderr, progress, &kept).await;
         }
     };
     let ended = async {
@@ -185,16 +188,12 @@ pub(crate) async fn run(step: Step, progress: &ProgressSink) -> Result<Vec<u8>, 
             &mut *captured.lock().unwrap_or_else(PoisonError::into_inner),
         ));
     }
-    let lines = tail
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .drain(..)
-        .collect();
+    let lines = std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner));
     Err(BuildError::Failed {
         command: step.shown,
         dir: step.dir,
         status: describe(status.code()),
-        tail: Tail(lines),
+        tail: Tail(lines.into_lines()),
         hint: None,
     })
 }
@@ -234,11 +233,36 @@ fn leaked_by_cargo() -> Vec<OsString> {
         .collect()
 }
 
-async fn forward(
-    stream: impl AsyncRead + Unpin,
-    progress: &ProgressSink,
-    tail: &Mutex<VecDeque<String>>,
-) {
+/// What is kept of a command's output, for the case that it fails: the end, and the first lines that speak of an error
+/// where the end does not reach back to them (npm prints a page of usage behind its reason).
+#[derive(Default)]
+struct Kept {
+    first: Vec<String>,
+    last: VecDeque<String>,
+}
+
+impl Kept {
+    fn push(&mut self, line: String) {
+        self.last.push_back(line);
+        if self.last.len() <= TAIL_LINES {
+            return;
+        }
+        let Some(line) = self.last.pop_front() else {
+            return;
+        };
+        let begins = || line.to_ascii_lowercase().contains("error");
+        if self.first.len() < FIRST_LINES && (!self.first.is_empty() || begins()) {
+            self.first.push(line);
+        }
+    }
+
+    fn into_lines(self) -> Vec<String> {
+        let gap = (self.first.len() == FIRST_LINES).then(|| "…".to_owned());
+        self.first.into_iter().chain(gap).chain(self.last).collect()
+    }
+}
+
+async fn forward(stream: impl AsyncRead + Unpin, progress: &ProgressSink, kept: &Mutex<Kept>) {
     let mut stream = BufReader::new(stream);
     let mut line = Vec::new();
     while let Ok(more) = read_line(&mut stream, &mut line).await
@@ -249,12 +273,9 @@ async fn forward(
         if text.is_empty() {
             continue;
         }
-        let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
-        if tail.len() == TAIL_LINES {
-            tail.pop_front();
-        }
-        tail.push_back(text.clone());
-        drop(tail);
+        kept.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(text.clone());
         progress(Progress::Line(text));
     }
 }
@@ -366,6 +387,16 @@ mod tests {
         assert!(
             tail.0.contains(&"ab".to_owned()) && !tail.0.contains(&"1".to_owned()),
             "{tail:?}"
+        );
+        let line = "echo one; echo 'Error: the reason'; seq 1 40; exit 1";
+        let error = run(shell(line), &quiet()).await.unwrap_err();
+        let BuildError::Failed { tail, .. } = error else {
+            panic!("{error}")
+        };
+        assert_eq!(tail.0[0], "Error: the reason");
+        assert_eq!(
+            (tail.0[FIRST_LINES].as_str(), tail.0.len()),
+            ("…", FIRST_LINES + 1 + TAIL_LINES)
         );
         let error = run(shell("kill -SEGV $$"), &quiet()).await.unwrap_err();
         assert!(

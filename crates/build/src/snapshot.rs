@@ -417,6 +417,21 @@ pub(crate) fn seal(root: &Path) -> Result<(), BuildError> {
     })
 }
 
+/// Lets every user read a tree that was made under a strict umask; changes nothing where that is so already. Not [`seal`]:
+/// files may be shared with the cache of the tool that put them there.
+pub(crate) fn open_to_readers(root: &Path) -> Result<(), BuildError> {
+    visit(root, &mut |path, metadata| {
+        let now = metadata.permissions().mode() & 0o7777;
+        let passable = metadata.is_dir() || now & 0o100 != 0;
+        let mode = now | if passable { 0o555 } else { 0o444 };
+        if now == mode {
+            return Ok(());
+        }
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))
+            .map_err(|e| BuildError::io("cannot write", path, e))
+    })
+}
+
 /// Repeats the tree `from` at `to`, which must not exist, with hard links to its files: only for trees whose files never change.
 /// Where the file system has none, files are copied.
 pub(crate) fn link_tree(from: &Path, to: &Path) -> Result<(), BuildError> {

@@ -1,5 +1,6 @@
 //! Reads a bounded part of a folder's source files, for hints that only the code gives: routes, entry points.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,32 @@ const FILE_MAX_BYTES: u64 = 256 << 10;
 
 /// Deeper folders hold no entry points.
 const DEPTH_MAX: usize = 6;
+
+/// What precedes the name of a variable that is asked for.
+const ASKS: [&str; 22] = [
+    "environ[\"",
+    "environ['",
+    "environ.get(\"",
+    "environ.get('",
+    "getenv(\"",
+    "getenv('",
+    "env(\"",
+    "env('",
+    "config(\"",
+    "config('",
+    "env.str(\"",
+    "env.db(\"",
+    "env.bool(\"",
+    "process.env.",
+    "process.env[\"",
+    "process.env['",
+    "env::var(\"",
+    "env::var_os(\"",
+    "os.Getenv(\"",
+    "os.LookupEnv(\"",
+    "env!(\"",
+    "var(\"",
+];
 
 /// Source files by path relative to their folder, shallow ones first.
 pub(crate) struct Sources(pub(crate) Vec<(PathBuf, String)>);
@@ -66,6 +93,25 @@ impl Sources {
             Some((inner, String::from_utf8_lossy(&text).into_owned()))
         });
         Self(files.collect())
+    }
+
+    /// The environment variables that the code asks for by name, in the ways of Python, JavaScript, Rust and Go.
+    pub(crate) fn variables(&self) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for (_, text) in &self.0 {
+            for ask in ASKS {
+                for (at, _) in text.match_indices(ask) {
+                    let rest = &text[at + ask.len()..];
+                    let end = rest
+                        .find(|c: char| !c.is_ascii_uppercase() && !c.is_ascii_digit() && c != '_');
+                    let name = &rest[..end.unwrap_or(rest.len())];
+                    if name.starts_with(|c: char| c.is_ascii_uppercase()) && name.len() > 1 {
+                        found.insert(name.to_owned());
+                    }
+                }
+            }
+        }
+        found
     }
 
     /// Whether some file has the text.

@@ -12,17 +12,49 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[command(after_help = "Exit codes: 0 done, 1 failed, 2 usage or invalid wharf.yaml, 3 changes pending, 4 unhealthy.")]
 pub(crate) struct Cli {
     #[command(flatten)]
-    pub(crate) global: Global,
+    pub(crate) common: Common,
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// Options of every command.
+/// The file and the amount of output: before the command, or behind it where its own options leave the letters free.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Common {
+    /// The project's file [default: wharf.yaml; env: WHARF_FILE]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Print more: build output, every change of a replica [env: WHARF_VERBOSE]
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+/// As [`Common`], for a command whose `-f` means something else.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct CommonWithoutF {
+    /// The project's file [default: wharf.yaml; env: WHARF_FILE]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Print more [env: WHARF_VERBOSE]
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+/// As [`Common`], for a command whose `-v` means something else.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct CommonWithoutV {
+    /// The project's file [default: wharf.yaml; env: WHARF_FILE]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Print more [env: WHARF_VERBOSE]
+    #[arg(long)]
+    pub(crate) verbose: bool,
+}
+
+/// Options of every command, in any place.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Global {
-    /// The project's file
-    #[arg(short, long, global = true, env = "WHARF_FILE", default_value = "wharf.yaml", value_name = "FILE")]
-    pub(crate) file: PathBuf,
+pub(crate) struct GlobalArgs {
     /// The environment of the file to apply
     #[arg(short, long, global = true, env = "WHARF_ENV", value_name = "ENV")]
     pub(crate) env: Option<String>,
@@ -35,9 +67,6 @@ pub(crate) struct Global {
     /// Print results only, no progress
     #[arg(short, long, global = true, env = "WHARF_QUIET", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub(crate) quiet: bool,
-    /// Print more: build output, every change of a replica
-    #[arg(short, long, global = true, env = "WHARF_VERBOSE", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
-    pub(crate) verbose: bool,
     /// Answer yes to every question
     #[arg(short, long, global = true, env = "WHARF_YES", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub(crate) yes: bool,
@@ -47,6 +76,67 @@ pub(crate) struct Global {
     /// When to use colours
     #[arg(long, global = true, env = "WHARF_COLOR", value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Color,
+}
+
+/// The global options, resolved: variables applied, wherever an option stood.
+#[derive(Debug, Clone)]
+pub(crate) struct Global {
+    pub(crate) file: PathBuf,
+    pub(crate) env: Option<String>,
+    pub(crate) state_dir: Option<PathBuf>,
+    pub(crate) json: bool,
+    pub(crate) quiet: bool,
+    pub(crate) verbose: bool,
+    pub(crate) yes: bool,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) color: Color,
+}
+
+impl Cli {
+    /// The global options of this command line.
+    pub(crate) fn global(&self) -> Global {
+        let (file, verbose) = self.command.common();
+        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let file = file.or_else(|| self.common.file.clone()).or_else(|| variable("WHARF_FILE").map(PathBuf::from));
+        let args = self.global.clone();
+        let truthy = |value: &std::ffi::OsString| !matches!(value.to_str(), Some("0" | "false" | "no" | "off"));
+        Global {
+            file: file.unwrap_or_else(|| PathBuf::from("wharf.yaml")),
+            env: args.env,
+            state_dir: args.state_dir,
+            json: args.json,
+            quiet: args.quiet,
+            verbose: verbose || self.common.verbose || variable("WHARF_VERBOSE").is_some_and(|value| truthy(&value)),
+            yes: args.yes,
+            timeout: args.timeout,
+            color: args.color,
+        }
+    }
+}
+
+impl Command {
+    fn common(&self) -> (Option<PathBuf>, bool) {
+        let common = match self {
+            Self::Up(args) => &args.common,
+            Self::Exec(args) => &args.common,
+            Self::Run(args) => &args.common,
+            Self::Restart(args) => &args.common,
+            Self::Scale(args) => &args.common,
+            Self::Release(args) => &args.common,
+            Self::Open(args) => &args.common,
+            Self::Check(args) => &args.common,
+            Self::Init(args) => &args.common,
+            Self::Ps(common) | Self::Schema(common) | Self::Doctor(common) | Self::Audit(common) => common,
+            Self::Rollout(rollout) => match &rollout.command {
+                RolloutCommand::Status { common, .. } => common,
+                RolloutCommand::Undo(common) | RolloutCommand::History(common) => common,
+            },
+            Self::Logs(args) => return (args.common.file.clone(), args.common.verbose),
+            Self::Down(args) => return (args.common.file.clone(), args.common.verbose),
+            Self::Completions(_) | Self::Engine(_) | Self::Ingress(_) | Self::Shim(_) => return (None, false),
+        };
+        (common.file.clone(), common.verbose)
+    }
 }
 
 /// When to use colours.
@@ -68,7 +158,7 @@ pub(crate) enum Command {
     /// Stop everything; data and logs stay
     Down(Down),
     /// Show services, replicas and stores
-    Ps,
+    Ps(Common),
     /// Show what services wrote
     Logs(Logs),
     /// Run a command beside a running service: in its folder, with its environment
@@ -88,13 +178,13 @@ pub(crate) enum Command {
     /// Check the file: print what is wrong with it, or what it means
     Check(Check),
     /// Print the JSON Schema of wharf.yaml
-    Schema,
+    Schema(Common),
     /// Write a wharf.yaml for what lies in this folder
     Init(Init),
     /// Tell what this machine can do, and what is missing
-    Doctor,
+    Doctor(Common),
     /// Show who did what, when
-    Audit,
+    Audit(Common),
     /// Print a completion script for a shell
     Completions(Completions),
     /// The engine's process
@@ -111,6 +201,8 @@ pub(crate) enum Command {
 /// `wharf up`
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Up {
+    #[command(flatten)]
+    pub(crate) common: Common,
     /// Return when everything is ready, and leave it running
     #[arg(short, long)]
     pub(crate) detach: bool,
@@ -133,8 +225,10 @@ pub(crate) struct Listen {
 }
 
 /// `wharf down`
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Down {
+    #[command(flatten)]
+    pub(crate) common: CommonWithoutV,
     /// Also delete volumes, the data of stores, logs and the history of releases
     #[arg(short, long)]
     pub(crate) volumes: bool,
@@ -146,6 +240,8 @@ pub(crate) struct Down {
 /// `wharf logs`
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Logs {
+    #[command(flatten)]
+    pub(crate) common: CommonWithoutF,
     /// Services and stores; all if none is named
     pub(crate) services: Vec<String>,
     /// Go on with what is written from now on
@@ -165,6 +261,8 @@ pub(crate) struct Logs {
 /// `wharf exec`
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Exec {
+    #[command(flatten)]
+    pub(crate) common: Common,
     /// The service
     pub(crate) service: String,
     /// The command and its arguments
@@ -175,6 +273,8 @@ pub(crate) struct Exec {
 /// `wharf run`
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) common: Common,
     /// The service
     pub(crate) service: String,
     /// The command and its arguments; the service's own if none is given
@@ -185,6 +285,8 @@ pub(crate) struct Run {
 /// `wharf restart`
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Restart {
+    #[command(flatten)]
+    pub(crate) common: Common,
     /// Services; all if none is named
     pub(crate) services: Vec<String>,
 }
@@ -192,6 +294,8 @@ pub(crate) struct Restart {
 /// `wharf scale`
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Scale {
+    #[command(flatten)]
+    pub(crate) common: Common,
     /// SERVICE=N
     #[arg(required = true, value_name = "SERVICE=N")]
     pub(crate) services: Vec<String>,
@@ -200,6 +304,8 @@ pub(crate) struct Scale {
 /// `wharf release`
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ReleaseArgs {
+    #[command(flatten)]
+    pub(crate) common: Common,
     /// Return as soon as the release is accepted
     #[arg(short, long)]
     pub(crate) detach: bool,
@@ -220,24 +326,30 @@ pub(crate) enum RolloutCommand {
         /// Stay until it has ended; the exit code tells how
         #[arg(short, long)]
         watch: bool,
+        #[command(flatten)]
+        common: Common,
     },
     /// Take the roll-out under way back, or else the release that serves: at once
-    Undo,
+    Undo(Common),
     /// Show every release
-    History,
+    History(Common),
 }
 
 /// `wharf open`
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Open {
+    #[command(flatten)]
+    pub(crate) common: Common,
     /// A path to open
     #[arg(default_value = "/")]
     pub(crate) path: String,
 }
 
 /// `wharf check`
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) common: Common,
     /// Print the resolved plan
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
@@ -255,6 +367,8 @@ pub(crate) enum Format {
 /// `wharf init`
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Init {
+    #[command(flatten)]
+    pub(crate) common: Common,
     /// The folder
     #[arg(default_value = ".")]
     pub(crate) dir: PathBuf,
@@ -310,4 +424,24 @@ pub(crate) struct ShimArgs {
 
 fn duration(text: &str) -> Result<Duration, wharf_base::duration::ParseDurationError> {
     wharf_base::duration::parse(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_file_is_taken_from_either_side_of_the_command() {
+        for line in ["wharf -f a.yaml ps", "wharf ps -f a.yaml", "wharf -f a.yaml logs -f", "wharf logs --file a.yaml -f"] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert_eq!(cli.global().file, PathBuf::from("a.yaml"), "{line}");
+        }
+    }
 }

@@ -29,20 +29,20 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
-    let output = output::Output::new(&cli.global);
-    let code = match dispatch(cli, &output) {
+    let global = cli.global();
+    let output = output::Output::new(&global);
+    let code = match dispatch(cli.command, &global, &output) {
         Ok(code) => code,
         Err(error) => exit::report(&output, &error),
     };
     ExitCode::from(code as u8)
 }
 
-fn dispatch(cli: Cli, output: &output::Output) -> anyhow::Result<exit::Code> {
-    let global = &cli.global;
-    match cli.command {
+fn dispatch(command: Command, global: &args::Global, output: &output::Output) -> anyhow::Result<exit::Code> {
+    match command {
         Command::Up(args) => commands::up::run(global, &args, output),
-        Command::Down(args) => commands::down::run(global, args, output),
-        Command::Ps => commands::ps::run(global, output),
+        Command::Down(args) => commands::down::run(global, &args, output),
+        Command::Ps(_) => commands::ps::run(global, output),
         Command::Logs(args) => commands::logs::run(global, &args, output),
         Command::Exec(args) => commands::exec::exec(global, &args),
         Command::Run(args) => commands::exec::run(global, &args),
@@ -51,11 +51,11 @@ fn dispatch(cli: Cli, output: &output::Output) -> anyhow::Result<exit::Code> {
         Command::Release(args) => commands::release::run(global, &args, output),
         Command::Rollout(args) => commands::rollout::run(global, &args.command, output),
         Command::Open(args) => commands::open::run(global, &args, output),
-        Command::Check(args) => commands::check::run(global, args, output),
-        Command::Schema => commands::schema::run(output),
+        Command::Check(args) => commands::check::run(global, &args, output),
+        Command::Schema(_) => commands::schema::run(output),
         Command::Init(args) => commands::init::run(&args, output),
-        Command::Doctor => commands::doctor::run(global, output),
-        Command::Audit => commands::audit::run(global, output),
+        Command::Doctor(_) => commands::doctor::run(global, output),
+        Command::Audit(_) => commands::audit::run(global, output),
         Command::Completions(args) => {
             clap_complete::generate(args.shell, &mut Cli::command(), "wharf", &mut std::io::stdout());
             Ok(exit::Code::Done)

@@ -95,8 +95,12 @@ pub(crate) fn env_values(plan: &Plan) -> BTreeMap<String, String> {
 
 /// Who asks, for the audit trail: the user that logged in, also behind `sudo`.
 pub(crate) fn actor() -> String {
-    ["SUDO_USER", "USER", "LOGNAME"]
-        .iter()
-        .find_map(|variable| std::env::var(variable).ok().filter(|user| !user.is_empty()))
-        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+    let variable = |name: &&str| std::env::var(name).ok().filter(|user| !user.is_empty());
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let known = || {
+        let users = std::fs::read_to_string("/etc/passwd").ok()?;
+        let line = users.lines().find(|line| line.split(':').nth(2) == Some(uid.as_str()))?;
+        line.split(':').next().map(str::to_owned)
+    };
+    ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(variable).or_else(known).unwrap_or_else(|| format!("uid {uid}"))
 }

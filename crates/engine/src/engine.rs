@@ -161,12 +161,17 @@ impl Engine {
         Ok((engine, receiver))
     }
 
-    /// Runs until it is told to exit, or everything is stopped (then true).
+    /// Runs until it is told to exit, or everything is stopped (then true). `served` are the replicas that a running
+    /// ingress has: they stay in traffic while this engine gets to know them.
     ///
     /// # Errors
     /// The state can no longer be written; what runs goes on running.
-    pub(crate) async fn run(mut self, mut events: mpsc::Receiver<Event>) -> Result<bool, StateError> {
-        self.adopt();
+    pub(crate) async fn run(
+        mut self,
+        mut events: mpsc::Receiver<Event>,
+        served: &BTreeSet<String>,
+    ) -> Result<bool, StateError> {
+        self.adopt(served);
         loop {
             self.reconcile();
             self.commit()?;

@@ -5,13 +5,11 @@ use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 use wharf_base::clock::Timestamp;
 use wharf_base::ids::{Name, ReleaseId};
-use wharf_plan::model::Probes;
 use wharf_spec::cron::Cron;
 
 use crate::api::EventKind;
 use crate::engine::{Engine, Event};
-use crate::probe::Target;
-use crate::replica::{Observed, Order, Start, supervise};
+use crate::replica::{Observed, Order, Start, Watched, supervise};
 use crate::saved::SavedJob;
 
 /// What is known of a job beside what is saved.
@@ -109,13 +107,8 @@ impl Engine {
             }
         });
         let report = move |observed| drop(observations.send(observed));
-        let target = Target {
-            ports: BTreeMap::new(),
-            cwd: self.state.root().to_owned(),
-            env: BTreeMap::new(),
-            user: None,
-        };
-        tokio::task::spawn_local(supervise(self.shim.clone(), start, Probes::default(), target, receiver, report));
+        let shim = self.shim.clone();
+        tokio::task::spawn_local(supervise(shim, start, Watched::default(), receiver, report));
     }
 
     pub(crate) fn job_observed(&mut self, id: &str, observed: Observed) {

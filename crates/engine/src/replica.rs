@@ -51,13 +51,21 @@ pub(crate) enum Order {
     Kill,
 }
 
+/// What is watched of a process beside its end.
+#[derive(Default)]
+pub(crate) struct Watched {
+    pub(crate) probes: Probes,
+    pub(crate) target: Target,
+    /// Whether it was ready when a former engine saw it last: it has started long ago.
+    pub(crate) assume_ready: bool,
+}
+
 /// Runs one process until it has ended. `report` is called in the order of what happens; the last call is
 /// [`Observed::Ended`] or [`Observed::NotStarted`].
 pub(crate) async fn supervise(
     shim: ShimProgram,
     start: Start,
-    probes: Probes,
-    target: Target,
+    watched: Watched,
     mut orders: mpsc::Receiver<Order>,
     report: impl Fn(Observed),
 ) {
@@ -67,7 +75,7 @@ pub(crate) async fn supervise(
         Err(message) => return report(Observed::NotStarted(message)),
     };
     report(Observed::Started { pid: handle.pid().unsigned_abs(), shim_pid: handle.shim_pid().unsigned_abs() });
-    let watching = watch(&probes, &target, &report);
+    let watching = watch(&watched, &report);
     tokio::pin!(watching);
     let exit = tokio::select! {
         exit = handle.wait() => exit,
@@ -130,15 +138,17 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// Probes until the process has failed for good; gives the reason.
-async fn watch(probes: &Probes, target: &Target, report: &impl Fn(Observed)) -> String {
+async fn watch(watched: &Watched, report: &impl Fn(Observed)) -> String {
+    let Watched { probes, target, assume_ready } = watched;
     if let Some(startup) = &probes.startup
+        && !assume_ready
         && let Err(reason) = wait_for_startup(startup, target, report).await
     {
         return reason;
     }
     tokio::select! {
         reason = watch_liveness(probes.liveness.as_ref(), target) => reason,
-        never = watch_readiness(probes.readiness.as_ref(), target, report) => match never {},
+        never = watch_readiness(probes.readiness.as_ref(), target, *assume_ready, report) => match never {},
     }
 }
 
@@ -176,14 +186,17 @@ async fn wait_for_startup(probe: &Probe, target: &Target, report: &impl Fn(Obser
 async fn watch_readiness(
     probe: Option<&Probe>,
     target: &Target,
+    assume_ready: bool,
     report: &impl Fn(Observed),
 ) -> std::convert::Infallible {
     let Some(probe) = probe else {
         report(Observed::Ready);
         return std::future::pending().await;
     };
-    sleep(probe.initial_delay).await;
-    let mut ready = false;
+    if !assume_ready {
+        sleep(probe.initial_delay).await;
+    }
+    let mut ready = assume_ready;
     let (mut passed, mut failed, mut checks) = (0, 0, 0);
     let mut last = String::new();
     loop {

@@ -156,6 +156,7 @@ impl Handle {
             connection,
             commands: received,
             unsent: None,
+            ending: None,
             publish,
         };
         tokio::spawn(keeper.run());
@@ -180,6 +181,9 @@ struct Keeper {
     commands: mpsc::UnboundedReceiver<Command>,
     /// A command that no connection has taken yet.
     unsent: Option<Command>,
+    /// What has been asked for and must happen. A connection can break with a command in it, so every new one is told again; asking
+    /// twice is no harm.
+    ending: Option<Command>,
     publish: watch::Sender<Option<Exit>>,
 }
 
@@ -211,11 +215,19 @@ impl Keeper {
                 Happening::Event(Ok(Some(Event::Running(_)))) => {}
                 Happening::Event(Ok(None) | Err(_)) => self.connection = None,
                 Happening::ShimEnded => break,
-                Happening::Command(Some(command)) => self.send(command),
+                Happening::Command(Some(command)) => {
+                    if matches!(
+                        (command, self.ending),
+                        (Command::Stop, None) | (Command::Kill, _)
+                    ) {
+                        self.ending = Some(command);
+                    }
+                    self.send(command);
+                }
                 Happening::Command(None) => handles_left = false,
                 Happening::Reconnect => {
                     self.connection = Connection::open(&self.dir).ok();
-                    if let Some(command) = self.unsent.take() {
+                    for command in [self.ending, self.unsent.take()].into_iter().flatten() {
                         self.send(command);
                     }
                 }

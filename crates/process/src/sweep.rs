@@ -66,14 +66,15 @@ pub(crate) fn sweep_with(marker: &Marker, cgroups: &[PathBuf]) -> Result<Vec<i32
     let mut killed = BTreeSet::new();
     loop {
         for dir in &cgroups {
-            killed.extend(cgroup::kill(dir));
+            killed.extend(cgroup::kill(dir, &spared));
         }
         let found = find(project, id, &spared);
-        let left: BTreeSet<i32> = found
-            .keys()
-            .copied()
-            .chain(cgroups.iter().flat_map(|dir| cgroup::members(dir)))
+        let mut left: BTreeSet<i32> = cgroups
+            .iter()
+            .flat_map(|dir| cgroup::members(dir))
             .collect();
+        left.extend(found.keys());
+        left.retain(|pid| !spared.contains(pid));
         if left.is_empty() {
             break;
         }

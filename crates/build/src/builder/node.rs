@@ -130,7 +130,9 @@ async fn install(job: &Job, found: &Node, node: &Path, root: &Path) -> Result<()
         }
         (Manager::Yarn, _) => &["yarn", "install", "--frozen-lockfile", "--production=false"],
     };
-    let step = Step::new(argv, root).env(job.args.clone());
+    // Not linked to pnpm's own store: what is sealed below would be sealed there too.
+    let own_files = [("npm_config_package_import_method", "clone-or-copy")];
+    let step = Step::new(argv, root).env(own_files).env(job.args.clone());
     run(step, &job.progress)
         .await
         .map_err(|e| relabel(e, root, &job.context))?;

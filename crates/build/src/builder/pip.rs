@@ -5,9 +5,8 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use toml::Value;
-
 use super::Job;
+use super::requirements::{Listing, of_pipfile_lock, of_pyproject};
 use crate::detect::Python;
 use crate::error::BuildError;
 use crate::process::Step;
@@ -56,17 +55,11 @@ pub(super) fn installer(job: &Job, found: &Python) -> Result<Installer, BuildErr
         "Pipfile.lock" => How::Listed(of_pipfile_lock(&job.context.join(file))?),
         "uv.lock" | "poetry.lock" => {
             let manager = name.trim_end_matches(".lock");
-            let how = of_pyproject(&job.context)?;
-            if how == How::Project
-                && manager == "poetry"
-                && !job.context.join("pyproject.toml").exists()
-            {
-                tool::require(manager, &job.context)?;
-            }
+            let how = how_of(of_pyproject(&job.context)?);
             job.warn(format!("`{manager}` is not installed, so {name} is not followed and requirements are whatever is newest now"));
             how
         }
-        "pyproject.toml" => of_pyproject(&job.context)?,
+        "pyproject.toml" => how_of(of_pyproject(&job.context)?),
         _ => How::File(file.clone()),
     };
     let mut installer = Installer {
@@ -94,6 +87,13 @@ pub(super) fn installer(job: &Job, found: &Python) -> Result<Installer, BuildErr
         ));
     }
     Ok(installer)
+}
+
+fn how_of(listing: Listing) -> How {
+    match listing {
+        Listing::Lines(lines) => How::Listed(lines),
+        Listing::Project => How::Project,
+    }
 }
 
 impl Installer {
@@ -236,85 +236,6 @@ fn normal(path: &Path) -> PathBuf {
     normal
 }
 
-/// The requirements of `[project]`; the project itself where it has commands of its own or says them only while it is built.
-fn of_pyproject(context: &Path) -> Result<How, BuildError> {
-    let path = context.join("pyproject.toml");
-    let text = fs::read_to_string(&path).map_err(|e| BuildError::io("cannot read", &path, e))?;
-    // `detect` has read it before; what does not parse any more has changed meanwhile.
-    let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
-        BuildError::io(
-            "cannot understand",
-            &path,
-            std::io::Error::other(e.message().to_owned()),
-        )
-    })?;
-    let Some(project) = table.get("project").and_then(Value::as_table) else {
-        let poetry = table
-            .get("tool")
-            .and_then(|tool| tool.get("poetry"))
-            .is_some();
-        return Ok(if poetry { How::Project } else { How::Nothing });
-    };
-    let dynamic = project.get("dynamic").and_then(Value::as_array);
-    let dynamic = dynamic.is_some_and(|names| {
-        names
-            .iter()
-            .any(|name| name.as_str() == Some("dependencies"))
-    });
-    if dynamic
-        || ["scripts", "gui-scripts", "entry-points"]
-            .iter()
-            .any(|key| project.contains_key(*key))
-    {
-        return Ok(How::Project);
-    }
-    let listed = project
-        .get("dependencies")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str);
-    Ok(How::Listed(
-        listed.map(|line| format!("{line}\n")).collect(),
-    ))
-}
-
-/// The pinned packages of Pipenv's lock file, section `default`.
-fn of_pipfile_lock(path: &Path) -> Result<String, BuildError> {
-    let text = fs::read(path).map_err(|e| BuildError::io("cannot read", path, e))?;
-    let lock: serde_json::Value = serde_json::from_slice(&text)
-        .map_err(|e| BuildError::io("cannot understand", path, e.into()))?;
-    let mut lines = String::new();
-    for (name, package) in lock
-        .get("default")
-        .and_then(serde_json::Value::as_object)
-        .into_iter()
-        .flatten()
-    {
-        let text = |key: &str| package.get(key).and_then(serde_json::Value::as_str);
-        let extras: Vec<_> = package
-            .get("extras")
-            .and_then(|extras| extras.as_array())
-            .into_iter()
-            .flatten()
-            .filter_map(|e| e.as_str())
-            .collect();
-        let extras = if extras.is_empty() {
-            String::new()
-        } else {
-            format!("[{}]", extras.join(","))
-        };
-        let markers = text("markers")
-            .map(|markers| format!(" ; {markers}"))
-            .unwrap_or_default();
-        lines.push_str(&format!(
-            "{name}{extras}{}{markers}\n",
-            text("version").unwrap_or_default()
-        ));
-    }
-    Ok(lines)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -327,39 +248,6 @@ mod tests {
             fs::write(path, text).unwrap();
         }
         dir
-    }
-
-    #[test]
-    fn pyproject() {
-        #[track_caller]
-        fn check(text: &str, expected: How) {
-            let dir = folder(&[("pyproject.toml", text)]);
-            assert_eq!(of_pyproject(dir.path()).unwrap(), expected);
-        }
-        check(
-            "[project]\nname='x'\ndependencies=['a>1','b']",
-            How::Listed("a>1\nb\n".to_owned()),
-        );
-        check(
-            "[project]\nname='x'\n[project.scripts]\nx='x:main'",
-            How::Project,
-        );
-        check(
-            "[project]\nname='x'\ndynamic=['dependencies']",
-            How::Project,
-        );
-        check("[tool.poetry]\nname='x'", How::Project);
-        check("[tool.ruff]\n", How::Nothing);
-    }
-
-    #[test]
-    fn pipfile_lock() {
-        let dir = folder(&[(
-            "Pipfile.lock",
-            r#"{"default":{"a":{"version":"==1.0","extras":["x"],"markers":"python_version > '3'"},"b":{"version":"==2"}},"develop":{"c":{}}}"#,
-        )]);
-        let lines = of_pipfile_lock(&dir.path().join("Pipfile.lock")).unwrap();
-        assert_eq!(lines, "a[x]==1.0 ; python_version > '3'\nb==2\n");
     }
 
     #[test]

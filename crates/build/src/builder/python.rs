@@ -197,17 +197,12 @@ async fn make(
     for step in installer.steps(job, venv, uv.as_deref())? {
         run(step.env(job.args.clone()), &job.progress).await?;
     }
-    let (mark, sealed) = (venv.join(WHOLE), venv.to_owned());
+    let (mark, made) = (venv.join(WHOLE), venv.to_owned());
     blocking(move || {
-        readable(&sealed)?;
+        snapshot::open_to_readers(&made)?;
         fs::write(&mark, "").map_err(|e| BuildError::io("cannot write", &mark, e))
     })
     .await
-}
-
-/// Opens what a strict umask closed to the users that replicas run as.
-fn readable(venv: &Path) -> Result<(), BuildError> {
-    snapshot::seal(venv)
 }
 
 /// Debian ships `venv` without what it needs.

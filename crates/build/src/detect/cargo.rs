@@ -108,6 +108,7 @@ pub(super) fn detect(dir: &Path) -> Result<Option<Detected>, DetectError> {
     }
     let sources = Sources::read(dir, &["rs"]);
     detected.port_hint = (server || sources.contain("TcpListener::bind")).then_some(PORT);
+    detected.variables = sources.variables();
     detected.health_hint = sources.route(&HEALTH_ROUTES).map(str::to_owned);
     detected.metrics_hint = sources.route(&["/metrics"]).is_some();
     detected.stores = stores;

@@ -67,6 +67,7 @@ pub(super) fn detect(dir: &Path) -> Result<Option<Detected>, DetectError> {
             .iter()
             .any(|text| sources.contain(text));
     detected.port_hint = server.then_some(PORT);
+    detected.variables = sources.variables();
     detected.health_hint = sources.route(&HEALTH_ROUTES).map(str::to_owned);
     detected.metrics_hint = sources.route(&["/metrics"]).is_some();
     if ["lib/pq", "jackc/pgx", "driver/postgres", "go-pg/pg"]

@@ -115,6 +115,7 @@ pub(super) fn detect(dir: &Path) -> Result<Option<Detected>, DetectError> {
     if detected.port_hint.is_none() && listens {
         detected.port_hint = Some(PORT);
     }
+    detected.variables = sources.variables();
     detected.health_hint = sources.route(&HEALTH_ROUTES).map(str::to_owned);
     detected.metrics_hint =
         dependencies.contains_key("prom-client") && sources.route(&["/metrics"]).is_some();

@@ -75,6 +75,7 @@ pub(super) fn detect(dir: &Path) -> Result<Option<Detected>, DetectError> {
     let mut detected = Detected::new(Kind::Python(python.clone()));
     start(&python, &sources, &mut detected);
     celery(&python, &sources, &mut detected);
+    detected.variables = sources.variables();
     detected.health_hint = sources.route(&HEALTH_ROUTES).map(str::to_owned);
     let exporters = [
         "prometheus-client",

@@ -5,7 +5,7 @@ use crate::exit::Code;
 use crate::output::Output;
 use crate::project::Project;
 
-pub(crate) fn run(global: &Global, args: Check, output: &Output) -> anyhow::Result<Code> {
+pub(crate) fn run(global: &Global, args: &Check, output: &Output) -> anyhow::Result<Code> {
     let project = Project::locate(global)?;
     let plan = project.plan(global, output)?;
     let format = args.format.or(output.json.then_some(Format::Json));

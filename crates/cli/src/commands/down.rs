@@ -16,7 +16,7 @@ use crate::terminal::Progress;
 /// Longer than every drain and stop timeout that is usual.
 const WAIT: Duration = Duration::from_secs(180);
 
-pub(crate) fn run(global: &Global, args: Down, output: &Output) -> anyhow::Result<Code> {
+pub(crate) fn run(global: &Global, args: &Down, output: &Output) -> anyhow::Result<Code> {
     let project = Project::locate(global)?;
     let delete = args.volumes && confirm(&project, output)?;
     let running = is_up(&project);

@@ -15,9 +15,9 @@ use crate::terminal::{moment, outcome_style};
 pub(crate) fn run(global: &Global, command: &RolloutCommand, output: &Output) -> anyhow::Result<Code> {
     let project = Project::locate(global)?;
     match command {
-        RolloutCommand::Status { watch } => status(&project, global, *watch, output),
-        RolloutCommand::Undo => undo(&project, global, output),
-        RolloutCommand::History => history(&project, output),
+        RolloutCommand::Status { watch, .. } => status(&project, global, *watch, output),
+        RolloutCommand::Undo(_) => undo(&project, global, output),
+        RolloutCommand::History(_) => history(&project, output),
     }
 }
 

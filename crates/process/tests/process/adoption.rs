@@ -1,7 +1,7 @@
 //! What an engine finds that comes after one that was killed.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 
 use wharf_process::{AdoptError, Adopted, Cause, Handle, Launch, adopt, facts};
@@ -93,7 +93,7 @@ fn what_runs_is_adopted_and_no_line_is_lost() {
 fn an_exit_while_no_engine_ran_is_told() {
     run(async {
         let project = Project::new();
-        let (first, pid) = engine(
+        let (first, _) = engine(
             &project,
             &project.shell(
                 "a",
@@ -102,7 +102,12 @@ fn an_exit_while_no_engine_ran_is_told() {
         );
         kill(first);
         fs::write(project.path().join("go"), "").unwrap();
-        until("its end", || (!runs(pid)).then_some(())).await;
+        until("its end", || {
+            crate::project::marked(&project.marker)
+                .is_empty()
+                .then_some(())
+        })
+        .await;
         assert_eq!(adopt_exited(&project, "a").await, Cause::Code(9));
         project.assert_nothing_left();
     });
@@ -159,6 +164,79 @@ fn a_launch_that_was_interrupted_is_an_exit() {
         fs::write(project.run_dir("a").join("launch.json"), json.to_string()).unwrap();
         fs::remove_file(project.run_dir("a").join("exit.json")).unwrap();
         assert_eq!(adopt_exited(&project, "a").await, Cause::ShimLost);
+    });
+}
+
+#[test]
+fn a_run_directory_in_use_is_refused() {
+    run(async {
+        let project = Project::new();
+        let handle = project.start(project.launch("a", &["sleep", "1000"])).await;
+        let error = project
+            .try_start(project.launch("a", &["sleep", "1000"]))
+            .await
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .ends_with("run/a belongs to a process that still runs; stop it first"),
+            "{error}"
+        );
+        assert!(runs(handle.pid()));
+        handle.kill().await;
+        assert!(
+            project
+                .start(project.launch("a", &["/bin/true"]))
+                .await
+                .wait()
+                .await
+                .success()
+        );
+    });
+}
+
+#[test]
+fn who_talks_nonsense_to_a_shim_is_cut_off() {
+    #[track_caller]
+    fn check(stream: &mut std::os::unix::net::UnixStream, nonsense: &[u8]) {
+        // A shim that has cut the connection meanwhile is right too.
+        stream.write_all(nonsense).ok();
+        stream
+            .set_read_timeout(Some(crate::project::DEADLINE))
+            .unwrap();
+        let mut rest = Vec::new();
+        stream
+            .read_to_end(&mut rest)
+            .or_else(|error| match error.kind() {
+                std::io::ErrorKind::ConnectionReset => Ok(0),
+                _ => Err(error),
+            })
+            .unwrap();
+    }
+    run(async {
+        let project = Project::new();
+        let handle = project.start(project.launch("a", &["sleep", "1000"])).await;
+        let socket = handle.dir().join("shim.sock");
+        for nonsense in [
+            &b"\n"[..],
+            b"{}\n",
+            b"\"destroy\"\n",
+            b"\xff\n",
+            b"{\"signal\":-3}\n",
+            &[b'x'; 100_000],
+        ] {
+            check(
+                &mut wharf_process::unix_socket::connect(&socket).unwrap(),
+                nonsense,
+            );
+        }
+        let onlookers: Vec<_> = (0..40)
+            .map(|_| wharf_process::unix_socket::connect(&socket).unwrap())
+            .collect();
+        assert!(runs(handle.pid()));
+        // The engine's own connection was pushed out by the onlookers; it comes back.
+        assert_eq!(handle.stop().await.cause, Cause::Signal(15));
+        drop(onlookers);
     });
 }
 

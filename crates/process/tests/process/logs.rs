@@ -1,10 +1,11 @@
 //! What a process writes is in its log: all of it, in order, whatever the disk does.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use wharf_process::log::{Kind, Start, Tail};
-use wharf_process::{Cause, Launch};
+use wharf_process::{Cause, Launch, facts};
 
 use crate::project::{DEADLINE, Project, is_root, program, run, skip, until};
 
@@ -147,22 +148,10 @@ fn a_tail_follows_rotations_and_new_processes() {
 
 #[test]
 fn a_full_disk_stops_nobody_and_is_told() {
-    if !is_root() {
-        return skip("only root can mount a small file system");
-    }
     run(async {
         let project = Project::new();
-        fs::create_dir(project.logs()).unwrap();
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=256k", "wharf-test"])
-            .arg(project.logs())
-            .output();
-        let Some(_mounted) = mount
-            .ok()
-            .filter(|output| output.status.success())
-            .map(|_| Mounted(project.logs()))
-        else {
-            return skip("a tmpfs may not be mounted here");
+        let Some(_small) = SmallDisk::mount(project.logs(), "256k") else {
+            return skip("only root can mount a small file system");
         };
         fs::write(project.logs().join("ballast"), vec![1; 128 << 10]).unwrap();
         let program = program().display().to_string();
@@ -201,38 +190,13 @@ fn a_full_disk_stops_nobody_and_is_told() {
     });
 }
 
-/// Unmounts at the end of a test, however it ends.
-struct Mounted(std::path::PathBuf);
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        Command::new("umount")
-            .arg("-l")
-            .arg(&self.0)
-            .status()
-            .unwrap();
-    }
-}
-
 #[test]
 fn a_quiet_process_owes_no_note_for_long() {
     // The note of a loss comes by itself, not only with the next line.
-    if !is_root() {
-        return skip("only root can mount a small file system");
-    }
     run(async {
         let project = Project::new();
-        fs::create_dir(project.logs()).unwrap();
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=64k", "wharf-test"])
-            .arg(project.logs())
-            .output();
-        let Some(_mounted) = mount
-            .ok()
-            .filter(|output| output.status.success())
-            .map(|_| Mounted(project.logs()))
-        else {
-            return skip("a tmpfs may not be mounted here");
+        let Some(_small) = SmallDisk::mount(project.logs(), "64k") else {
+            return skip("only root can mount a small file system");
         };
         fs::write(project.logs().join("ballast"), vec![1; 40 << 10]).unwrap();
         let program = program().display().to_string();
@@ -253,4 +217,50 @@ fn a_quiet_process_owes_no_note_for_long() {
         .await;
         handle.kill().await;
     });
+}
+
+#[test]
+fn an_exit_is_recorded_on_a_full_disk() {
+    run(async {
+        let project = Project::new();
+        let Some(_small) = SmallDisk::mount(project.logs(), "64k") else {
+            return skip("only root can mount a small file system");
+        };
+        let program = program().display().to_string();
+        let mut launch = project.shell("a", &format!("{program} spam 20000; exit 3"));
+        launch.dir = project.logs().join("run");
+        let handle = project.start(launch).await;
+        let exit = handle.wait().await;
+        assert_eq!(exit.cause, Cause::Code(3));
+        assert!(exit.dropped_lines > 0);
+        assert_eq!(facts::read_exit(handle.dir()).unwrap(), Some(exit));
+    });
+}
+
+/// A small file system for as long as it lives.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// None: not permitted.
+    fn mount(at: PathBuf, size: &str) -> Option<Self> {
+        fs::create_dir(&at).unwrap();
+        let options = format!("size={size}");
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "wharf-test"])
+            .arg(&at)
+            .output();
+        mount
+            .is_ok_and(|output| is_root() && output.status.success())
+            .then_some(Self(at))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        Command::new("umount")
+            .arg("-l")
+            .arg(&self.0)
+            .status()
+            .unwrap();
+    }
 }

@@ -1,0 +1,205 @@
+use std::fs;
+
+use wharf_plan::model::{Plan, Source};
+use wharf_spec::diagnostic::Severity;
+
+use super::*;
+
+/// The plan of the proposal for a folder with these files; the proposal must pass without any diagnostic.
+#[track_caller]
+fn check(files: &[(&str, &str)]) -> (Plan, String) {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("My_Shop");
+    for (path, text) in files {
+        let path = dir.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    fs::create_dir_all(&dir).unwrap();
+    let text = propose(&dir).unwrap();
+    let (plan, diagnostics) = wharf_plan::resolve(text.as_bytes(), None);
+    let errors: Vec<_> = diagnostics
+        .iter()
+        .filter(|found| found.severity == Severity::Error)
+        .collect();
+    assert!(errors.is_empty(), "{text}\n{errors:#?}");
+    assert!(diagnostics.is_empty(), "{text}\n{diagnostics:#?}");
+    (plan.unwrap(), text)
+}
+
+fn names(plan: &Plan) -> Vec<&str> {
+    plan.services
+        .keys()
+        .map(wharf_base::ids::Name::as_str)
+        .collect()
+}
+
+fn paths(plan: &Plan) -> Vec<&str> {
+    plan.routes
+        .iter()
+        .flat_map(|route| route.paths.keys())
+        .map(String::as_str)
+        .collect()
+}
+
+#[test]
+fn rust() {
+    let (plan, text) = check(&[
+        (
+            "Cargo.toml",
+            "[package]\nname='api'\n[dependencies]\naxum='0.8'\nredis='1'\n",
+        ),
+        (
+            "src/main.rs",
+            "env::var(\"PORT\"); env::var(\"API_KEY\"); route(\"/health\"); route(\"/metrics\")",
+        ),
+    ]);
+    assert_eq!(
+        (plan.name.as_str(), names(&plan), paths(&plan)),
+        ("my-shop", vec!["web"], vec!["/"])
+    );
+    assert!(
+        text.contains("REDIS_URL: \"${cache.url}\"") && text.contains("probes: { http: /health }"),
+        "{text}"
+    );
+    assert!(
+        text.contains("# Its source also asks for: API_KEY") && !text.contains("does not ask for"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_rust_workspace() {
+    let (plan, _) = check(&[
+        ("Cargo.toml", "[workspace]\nmembers=['crates/*']\n"),
+        (
+            "crates/api/Cargo.toml",
+            "[package]\nname='api'\n[dependencies]\naxum='1'\n",
+        ),
+        ("crates/api/src/main.rs", ""),
+        ("crates/jobs/Cargo.toml", "[package]\nname='jobs'\n"),
+        ("crates/jobs/src/main.rs", ""),
+        ("crates/lib/Cargo.toml", "[package]\nname='lib'\n"),
+        ("crates/lib/src/lib.rs", ""),
+    ]);
+    assert_eq!(
+        (names(&plan), paths(&plan)),
+        (vec!["api", "jobs"], vec!["/"])
+    );
+}
+
+#[test]
+fn django_with_celery() {
+    let (plan, text) = check(&[
+        (
+            "manage.py",
+            "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'config.settings.local')",
+        ),
+        (
+            "requirements.txt",
+            "django\ngunicorn\npsycopg[binary]\ncelery\n",
+        ),
+        ("config/celery.py", "app = Celery('shop')"),
+        (
+            "config/settings/local.py",
+            "os.environ['SECRET_KEY']; os.getenv('DB_HOST'); env('DB_PASSWORD'); CELERY_BEAT_SCHEDULE = 1",
+        ),
+        (".env", "SECRET_KEY=x\n"),
+    ]);
+    assert_eq!(names(&plan), ["beat", "web", "worker"]);
+    let beat = plan.services.values().next().unwrap();
+    assert!(beat.singleton);
+    assert!(
+        text.contains("command: \"gunicorn config.wsgi --bind 0.0.0.0:$PORT\""),
+        "{text}"
+    );
+    assert!(
+        text.contains("DB_HOST: \"${db.host}\"")
+            && text.contains("DB_PASSWORD: \"${db.password}\""),
+        "{text}"
+    );
+    assert!(
+        text.contains("release: python manage.py migrate --noinput")
+            && text.contains("env_file: .env"),
+        "{text}"
+    );
+}
+
+#[test]
+fn several_folders() {
+    let (plan, text) = check(&[
+        ("README.md", ""),
+        (
+            "frontend/package.json",
+            r#"{"scripts":{"build":"vite build"},"devDependencies":{"vite":"6"}}"#,
+        ),
+        ("backend/requirements.txt", "fastapi\nuvicorn\nasyncpg\n"),
+        ("backend/main.py", "app = FastAPI()\n"),
+        ("websocket/go.mod", "module ws\n"),
+        (
+            "websocket/main.go",
+            "package main\nfunc main() { http.ListenAndServe(os.Getenv(\"PORT\"), nil) }",
+        ),
+        ("docs/package.json", r#"{"scripts":{"start":"docs"}}"#),
+    ]);
+    assert_eq!(names(&plan), ["backend", "frontend", "websocket"]);
+    assert_eq!(paths(&plan), ["/", "/api", "/ws"]);
+    let Source::Build(build) = &plan.services.values().next().unwrap().source else {
+        panic!("{text}")
+    };
+    assert_eq!(build.context, "./backend");
+}
+
+#[test]
+fn a_root_with_parts() {
+    let (plan, _) = check(&[
+        (
+            "package.json",
+            r#"{"scripts":{"start":"node server.js"},"dependencies":{"express":"4"}}"#,
+        ),
+        ("server.js", "app.listen(process.env.PORT)"),
+        (
+            "client/package.json",
+            r#"{"scripts":{"start":"react-scripts start","build":"react-scripts build"}}"#,
+        ),
+        ("lib/package.json", r#"{"scripts":{"start":"x"}}"#),
+    ]);
+    assert_eq!(
+        (names(&plan), paths(&plan)),
+        (vec!["client", "web"], vec!["/", "/client"])
+    );
+}
+
+#[test]
+fn what_is_not_known_is_a_comment() {
+    let (_, text) = check(&[("package.json", r#"{"dependencies":{"express":"4"}}"#)]);
+    assert!(
+        text.contains("# package.json has no `start` script")
+            && text.contains("# command: what starts it"),
+        "{text}"
+    );
+    let (_, text) = check(&[("Dockerfile", "FROM nginx\nEXPOSE 80\n")]);
+    assert!(
+        text.contains("only a Dockerfile") && text.contains("port: 80"),
+        "{text}"
+    );
+    let (_, text) = check(&[("index.html", "<p>")]);
+    assert!(
+        text.contains("nothing was recognised here") && text.contains("http.server $PORT"),
+        "{text}"
+    );
+    let (_, text) = check(&[("Procfile", "web: ./run: now # \"it\"\nbad name!: x\n")]);
+    assert!(
+        text.contains(r##"command: "./run: now # \"it\"""##),
+        "{text}"
+    );
+}
+
+#[test]
+fn hostile_names_pass_too() {
+    check(&[
+        ("äöü/package.json", r#"{"scripts":{"start":"a\nb: [c"}}"#),
+        ("db/go.mod", "module db"),
+        ("db/main.go", "package main"),
+    ]);
+}
