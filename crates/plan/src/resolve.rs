@@ -3,6 +3,7 @@
 //! Every check of meaning happens here, for the file as it stands and for each of its environments, so that a file that
 //! passes for one environment passes for all. Pure: the same text gives the same plan.
 
+mod headers;
 mod order;
 mod ports;
 mod probes;

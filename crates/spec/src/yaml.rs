@@ -125,12 +125,13 @@ pub fn parse(bytes: &[u8], findings: &mut Findings) -> Option<Node> {
         }
     };
     // The mark is no part of the first key; the parser's indices are counted behind it.
+    let source = text;
     let (mark, text) = match text.strip_prefix('\u{feff}') {
         Some(rest) => (text.len() - rest.len(), rest),
         None => (0, text),
     };
     let offsets = Offsets::new(text, mark);
-    let mut builder = Builder::new(&offsets);
+    let mut builder = Builder::new(&offsets, source);
     for event in Parser::new_from_str(text) {
         match event {
             Ok((event, span)) => {

@@ -1,6 +1,5 @@
 //! Probes, with their defaults.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use wharf_base::ids::Name;
@@ -57,6 +56,13 @@ impl Checks<'_> {
     }
 }
 
+/// The check that readiness and liveness make if they name none.
+struct Shared {
+    /// Whether the file names one, even if it could not be read.
+    typed: bool,
+    check: Option<Check>,
+}
+
 impl Resolver<'_> {
     /// The probes of one service; a service with a port is at least asked whether the port is open.
     pub(super) fn probes(&mut self, name: &Name, service: &spec::Service, ports: &Ports) -> Probes {
@@ -67,31 +73,14 @@ impl Resolver<'_> {
                 tcp: &typed.tcp,
                 exec: &typed.exec,
             };
-            let shared = self.check(name, ports, shared);
-            probes.startup = self.probe(
-                name,
-                ports,
-                &typed.startup,
-                None,
-                shared.as_ref(),
-                Role::Startup,
-            );
-            probes.readiness = self.probe(
-                name,
-                ports,
-                &typed.readiness,
-                shared.as_ref(),
-                shared.as_ref(),
-                Role::Readiness,
-            );
-            probes.liveness = self.probe(
-                name,
-                ports,
-                &typed.liveness,
-                shared.as_ref(),
-                shared.as_ref(),
-                Role::Liveness,
-            );
+            let shared = Shared {
+                typed: !shared.present().is_empty(),
+                check: self.check(name, ports, shared),
+            };
+            let mut probe = |field, role| self.probe(name, ports, field, &shared, role);
+            probes.startup = probe(&typed.startup, Role::Startup);
+            probes.readiness = probe(&typed.readiness, Role::Readiness);
+            probes.liveness = probe(&typed.liveness, Role::Liveness);
         }
         if probes.readiness.is_none() {
             let check = ports.primary.clone().map(|port| Check::Tcp { port });
@@ -100,18 +89,18 @@ impl Resolver<'_> {
         probes
     }
 
-    /// One probe: `alone` is the check it makes if it is absent, `shared` the one it takes if it names none.
+    /// One probe. One that is absent makes the shared check, except at the start; so does one that names none.
     fn probe(
         &mut self,
         name: &Name,
         ports: &Ports,
         field: &Field<spec::Probe>,
-        alone: Option<&Check>,
-        shared: Option<&Check>,
+        shared: &Shared,
         role: Role,
     ) -> Option<Probe> {
         if field.is_absent() {
-            return alone.map(|check| defaults(check.clone(), role));
+            let check = shared.check.clone().filter(|_| role != Role::Startup);
+            return check.map(|check| defaults(check, role));
         }
         let (key, typed) = (field.key_span()?, field.value()?);
         let checks = Checks {
@@ -123,8 +112,9 @@ impl Resolver<'_> {
         let check = match self.check(name, ports, checks) {
             Some(check) => check,
             None if named => return None,
-            None => match shared {
+            None => match &shared.check {
                 Some(check) => check.clone(),
+                None if shared.typed => return None,
                 None => {
                     let message = "this probe asks nothing";
                     self.report(
@@ -184,20 +174,10 @@ impl Resolver<'_> {
         if let Some(http) = checks.http.get() {
             let check = &http.value;
             let port = ports.find(name, &check.port, &http.span, self.findings)?;
-            let headers = check
-                .headers
-                .value()
-                .map(|table| table.entries.as_slice())
-                .unwrap_or_default();
-            let headers: BTreeMap<String, String> = headers
-                .iter()
-                .filter_map(|entry| {
-                    Some((
-                        entry.key.value.0.clone(),
-                        entry.value.as_ref()?.value.clone(),
-                    ))
-                })
-                .collect();
+            let headers = self.headers(&check.headers);
+            if let Some(host) = check.host.get() {
+                self.check_header_value(host);
+            }
             return Some(Check::Http {
                 path: check.path.value()?.0.clone(),
                 port,

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use wharf_base::ids::Name;
 use wharf_base::units::{Bytes, Rate};
-use wharf_spec::decode::{HeaderName, Table};
 use wharf_spec::diagnostic::{Code, Diagnostic, excerpt};
 use wharf_spec::model as spec;
-use wharf_spec::span::{Field, Span, Spanned};
+use wharf_spec::span::{Span, Spanned};
 
 use super::Resolver;
 use super::services::suggested;
@@ -43,7 +42,7 @@ impl Resolver<'_> {
     }
 
     /// Without routes the first service with a port is served, or the one whose name says that it is the front.
-    fn default_route(&self) -> Option<Route> {
+    fn default_route(&mut self) -> Option<Route> {
         let table = self.spec.services.value()?;
         let with_port = |name: &&Name| {
             self.ports
@@ -69,7 +68,7 @@ impl Resolver<'_> {
             tls: Tls::Off,
             paths: BTreeMap::from([("/".to_owned(), action)]),
             limits: limits(&spec::Limits::default()),
-            headers: headers(&spec::Headers::default()),
+            headers: self.route_headers(&spec::Headers::default()),
         })
     }
 
@@ -125,7 +124,6 @@ impl Resolver<'_> {
             None if host.is_some() => Tls::Auto,
             None => Tls::Off,
         };
-        self.check_headers(typed.headers.value());
         let none = spec::Limits::default();
         let no_headers = spec::Headers::default();
         Route {
@@ -133,7 +131,7 @@ impl Resolver<'_> {
             tls,
             paths,
             limits: limits(typed.limits.value().unwrap_or(&none)),
-            headers: headers(typed.headers.value().unwrap_or(&no_headers)),
+            headers: self.route_headers(typed.headers.value().unwrap_or(&no_headers)),
         }
     }
 
@@ -270,28 +268,17 @@ impl Resolver<'_> {
         }
     }
 
-    fn check_headers(&mut self, headers: Option<&spec::Headers>) {
-        let Some(headers) = headers else { return };
-        let tables = [headers.request.value(), headers.response.value()];
-        let entries = tables
-            .into_iter()
-            .flatten()
-            .flat_map(|table| &table.entries);
-        for value in entries.filter_map(|entry| entry.value.as_ref()) {
-            // RFC 9110, field values: visible characters, spaces and tabs.
-            if value.value.chars().any(|c| c != '\t' && c.is_control()) {
-                let message = "a header cannot hold control characters or line breaks";
-                self.report(Diagnostic::error(
-                    Code::BAD_VALUE,
-                    value.span.clone(),
-                    message,
-                ));
-            }
-            self.no_references(
-                value,
-                "a header is taken as it stands",
-                "let the service set the header",
-            );
+    fn route_headers(&mut self, typed: &spec::Headers) -> RouteHeaders {
+        let proxies = typed
+            .trusted_proxies
+            .value()
+            .map(|list| list.0.as_slice())
+            .unwrap_or_default();
+        RouteHeaders {
+            security: typed.security.value().copied().unwrap_or(true),
+            request: self.headers(&typed.request),
+            response: self.headers(&typed.response),
+            trusted_proxies: proxies.iter().map(|proxy| proxy.value.0).collect(),
         }
     }
 }
@@ -324,31 +311,4 @@ fn a_seconds_worth(rate: Rate) -> u32 {
         RatePeriod::Hour => 3600,
     };
     rate.count.get().div_ceil(seconds)
-}
-
-fn headers(typed: &spec::Headers) -> RouteHeaders {
-    let map = |field: &Field<Table<HeaderName, String>>| -> BTreeMap<String, String> {
-        let entries = field
-            .value()
-            .map(|table| table.entries.as_slice())
-            .unwrap_or_default();
-        let pair = |entry: &wharf_spec::decode::Entry<HeaderName, String>| {
-            Some((
-                entry.key.value.0.clone(),
-                entry.value.as_ref()?.value.clone(),
-            ))
-        };
-        entries.iter().filter_map(pair).collect()
-    };
-    let proxies = typed
-        .trusted_proxies
-        .value()
-        .map(|list| list.0.as_slice())
-        .unwrap_or_default();
-    RouteHeaders {
-        security: typed.security.value().copied().unwrap_or(true),
-        request: map(&typed.request),
-        response: map(&typed.response),
-        trusted_proxies: proxies.iter().map(|proxy| proxy.value.0).collect(),
-    }
 }

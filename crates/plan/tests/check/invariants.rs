@@ -31,6 +31,9 @@ pub(crate) fn hold_for(bytes: &[u8]) {
     let text = diagnostic::render(&diagnostics, "wharf.yaml", &source, false);
     assert_eq!(text.is_empty(), diagnostics.is_empty());
     assert!(!text.contains('\u{1b}'), "escape codes in {text:?}");
+    let (variant, found) = wharf_plan::resolve(bytes, Some("prod"));
+    let errors = found.iter().any(|d| d.severity == Severity::Error);
+    assert_eq!(variant.is_none(), errors, "prod: {found:?}");
     if let Some(plan) = plan {
         round_trips(&plan);
         assert_eq!(

@@ -25,12 +25,10 @@ impl FromText for UrlPath {
 
     fn from_text(text: &str) -> Result<Self, Refusal> {
         let shown = crate::diagnostic::excerpt(text);
-        if text
-            .chars()
-            .any(|c| c.is_whitespace() || c.is_control() || c == '#')
-        {
+        // RFC 3986: what a client sends is visible ASCII, without the fragment.
+        if !text.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
             return Err(Refusal::because(format!(
-                "the path `{shown}` holds a space, a control character or `#`"
+                "the path `{shown}` holds a character that no client sends as it is"
             ))
             .help(Some("percent-encode it, a space as `%20`".to_owned())));
         }

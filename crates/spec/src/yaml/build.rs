@@ -53,6 +53,8 @@ enum PendingKey {
 /// Takes events and builds the tree of the one document.
 pub(super) struct Builder<'a> {
     offsets: &'a Offsets,
+    /// The whole file, which the spans are of.
+    source: &'a str,
     stack: Vec<Frame>,
     root: Option<Node>,
     documents: usize,
@@ -61,9 +63,10 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(offsets: &'a Offsets) -> Self {
+    pub(super) fn new(offsets: &'a Offsets, source: &'a str) -> Self {
         Self {
             offsets,
+            source,
             stack: vec![],
             root: None,
             documents: 0,
@@ -112,7 +115,7 @@ impl<'a> Builder<'a> {
                     Kind::Scalar(Scalar { text, plain })
                 };
                 let node = Node {
-                    span: trimmed(span, &kind),
+                    span: trimmed(self.source, span, &kind),
                     kind,
                 };
                 self.close(node, size, anchor, findings)?;
@@ -321,15 +324,16 @@ fn merged(mut entries: Vec<Entry>, findings: &mut Findings) -> Vec<Entry> {
     entries
 }
 
-/// A plain or block scalar's span may reach over the line break behind it.
-fn trimmed(span: Range<usize>, kind: &Kind) -> Range<usize> {
-    match kind {
-        Kind::Scalar(Scalar { text, plain: true })
-            if !text.contains('\n') && text.len() < span.len() =>
-        {
-            span.start..span.start + text.len()
-        }
-        _ => span,
+/// The span of a plain scalar without the anchor before it and the line break behind it.
+fn trimmed(source: &str, span: Range<usize>, kind: &Kind) -> Range<usize> {
+    let Kind::Scalar(Scalar { text, plain: true }) = kind else {
+        return span;
+    };
+    let typed = source.get(span.clone()).unwrap_or_default();
+    match typed.rfind(text.as_str()) {
+        Some(at) => span.start + at..span.start + at + text.len(),
+        // It goes over several lines.
+        None => span.start..span.start + typed.trim_end().len(),
     }
 }
 
