@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 use wharf_plan::model::Command;
@@ -111,11 +112,18 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// A new folder `<artifacts>/.new-<purpose>`, and in it an empty `root`. What an earlier process left is removed: the
-    /// caller holds the lock.
-    pub(crate) fn new(artifacts: &Path, purpose: &str) -> Result<Self, BuildError> {
-        let path = artifacts.join(format!(".new-{purpose}"));
-        remove(&path)?;
+    /// A new folder `<artifacts>/.new-…`, and in it an empty `root`. What earlier attempts left is removed: the caller holds
+    /// the lock. The name is new each time, because a cancelled attempt may still be copying into its own.
+    pub(crate) fn new(artifacts: &Path) -> Result<Self, BuildError> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        for path in folders(artifacts)? {
+            if name_of(&path).starts_with(".new-") {
+                // Best effort, for the same reason: what is left is removed another time.
+                drop(remove(&path));
+            }
+        }
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = artifacts.join(format!(".new-{}-{count}", std::process::id()));
         let root = path.join("root");
         fs::create_dir_all(&root).map_err(|e| BuildError::io("cannot make", &root, e))?;
         Ok(Self { path: Some(path) })
@@ -180,10 +188,7 @@ pub(crate) fn remove(path: &Path) -> Result<(), BuildError> {
 pub fn prune(artifacts: &Path, keep: &[&str]) -> Result<usize, BuildError> {
     let mut removed = 0;
     for path in folders(artifacts)? {
-        let name = path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
+        let name = name_of(&path);
         if !name.starts_with('.') && !keep.contains(&name.as_str()) {
             // Renamed first, so that one that is half removed is not taken for whole.
             let dying = artifacts.join(format!(".old-{name}"));
@@ -225,6 +230,12 @@ pub fn prune_cache(cache: &Path, artifacts: &[&Path]) -> Result<usize, BuildErro
     Ok(removed)
 }
 
+fn name_of(path: &Path) -> String {
+    path.file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
 /// The folders in `parent`, none where it is not there.
 fn folders(parent: &Path) -> Result<Vec<PathBuf>, BuildError> {
     let entries = match fs::read_dir(parent) {
@@ -248,7 +259,7 @@ mod tests {
     use super::*;
 
     fn made(artifacts: &Path, digest: &str, record: &Record) -> Artifact {
-        let scratch = Scratch::new(artifacts, "test").unwrap();
+        let scratch = Scratch::new(artifacts).unwrap();
         fs::write(scratch.path().join("root/file"), "x").unwrap();
         scratch.keep(artifacts, digest, record).unwrap()
     }
@@ -257,7 +268,7 @@ mod tests {
     fn an_artifact_is_whole_or_absent() {
         let dir = tempfile::tempdir().unwrap();
         let artifacts = dir.path();
-        drop(Scratch::new(artifacts, "dropped").unwrap());
+        drop(Scratch::new(artifacts).unwrap());
         assert_eq!(folders(artifacts).unwrap(), Vec::<PathBuf>::new());
         let mut record = Record::new();
         record.path_prepend = vec!["bin".into(), "/abs".into()];

@@ -94,7 +94,7 @@ pub(super) async fn assemble(
         if let Some(artifact) = artifact::open(&artifacts, &first.finish()) {
             return Ok(artifact);
         }
-        let scratch = Scratch::new(&artifacts, "artifact")?;
+        let scratch = Scratch::new(&artifacts)?;
         let (bin, root) = (scratch.path().join("bin"), scratch.path().join("root"));
         if !programs.is_empty() {
             fs::create_dir(&bin).map_err(|e| BuildError::io("cannot make", &bin, e))?;
