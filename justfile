@@ -1,7 +1,7 @@
 # The menu. `just` alone lists it.
 
 _list:
-    @just --list --unsorted
+    @{{just_executable()}} --list --unsorted
 
 # Formatting, lints, documentation and tidiness: what CI asks before it runs a test.
 check:
@@ -15,6 +15,10 @@ check:
 # Every test. What needs a server that is not installed says so and is skipped.
 test *ARGS:
     cargo test --workspace {{ARGS}}
+
+# The measuring instruments themselves.
+test-benches:
+    python3 -m unittest discover benches
 
 # The binary and the examples, optimized.
 build:

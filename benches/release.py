@@ -72,7 +72,7 @@ def settled(stack):
             replicas = [one for one in service["replicas"] if one["state"] == "ready"]
             own = {one["pid"] for one in replicas if one["release"] == service["release"]}
             last = f"{project['state']}, {service}"
-            if project["state"] in ("ready", "running") and len(own) == len(replicas) == service["desired"]:
+            if project["state"] == "ready" and len(own) == len(replicas) == service["desired"]:
                 return own
         except (Failed, ValueError, KeyError, StopIteration) as error:
             last = str(error)
@@ -153,7 +153,7 @@ def missing_traces(stack, traces):
     wanted = set(traces)
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
-        _, output, _ = stack.run("logs", stack.service, "--json", "--tail", "all", timeout=300)
+        _, output, _ = stack.run("logs", stack.service, "--json", "--since", "1d", timeout=300)
         missing = wanted.difference(re.findall(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", output))
         if not missing or time.monotonic() > deadline:
             return missing

@@ -49,7 +49,7 @@ class Stack:
         return self
 
     def __exit__(self, *_):
-        self.run("down", "-v", check=False, timeout=120)
+        self.run("down", "--volumes", "--yes", check=False, timeout=120)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def version(self, version):
@@ -79,8 +79,11 @@ class Stack:
         return took
 
     def ps(self):
-        """What `wharf ps --json` prints."""
-        return json.loads(self.run("ps", "--json", timeout=60)[1])
+        """What `wharf ps --json` prints, also where it ends with 4 because something is not ready at the moment."""
+        status, output, errors = self.run("ps", "--json", check=False, timeout=60)
+        if status not in (0, 4):
+            raise Failed(f"`wharf ps --json` ended with {status}: {errors}")
+        return json.loads(output)
 
     def replicas(self):
         """The ready replicas of the service's own release, as {pid: replica}; and how many there should be."""

@@ -26,7 +26,7 @@ import figures
 # Whoever waits so long for one answer has been dropped.
 PATIENCE = 60.0
 # Details of failures that are kept, each process; all are counted.
-DETAILS = 20
+DETAILS = 5
 
 WARM_UP, STEADY, RELEASES = 0, 1, 2
 

@@ -6,15 +6,22 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 
 /// One generated file: where it is, and what makes its text.
-type Reference = (&'static str, fn() -> String);
+type Reference = (&'static str, fn() -> Result<String>);
 
 /// Every generated file.
-const REFERENCES: [Reference; 0] = [];
+const REFERENCES: [Reference; 2] = [
+    ("docs/reference/wharf-yaml.md", || {
+        Ok(wharf_spec::reference())
+    }),
+    ("docs/reference/wharf.schema.json", || {
+        Ok(serde_json::to_string_pretty(&wharf_spec::schema())? + "\n")
+    }),
+];
 
 /// Writes those that differ.
 pub(crate) fn write(root: &Path) -> Result<()> {
     for (path, text) in REFERENCES {
-        let (path, text) = (root.join(path), text());
+        let (path, text) = (root.join(path), text()?);
         if fs::read_to_string(&path).is_ok_and(|old| old == text) {
             continue;
         }
@@ -30,7 +37,8 @@ pub(crate) fn write(root: &Path) -> Result<()> {
 /// Fails if one differs.
 pub(crate) fn check(root: &Path) -> Result<()> {
     for (path, text) in REFERENCES {
-        if !fs::read_to_string(root.join(path)).is_ok_and(|old| old == text()) {
+        let text = text()?;
+        if !fs::read_to_string(root.join(path)).is_ok_and(|old| old == text) {
             bail!("{path} is not up to date: run `cargo xtask docs`");
         }
     }

@@ -11,6 +11,7 @@ use wharf_build::{Progress, Request};
 use wharf_plan::model::Source;
 
 use crate::engine::{Engine, Event};
+use crate::environment::volume_links;
 use crate::release::{Artifact, Release};
 use crate::replica::chain;
 
@@ -39,6 +40,8 @@ impl Engine {
                         service: name.clone(),
                         context: release.base_dir.join(&build.context),
                         build: build.clone(),
+                        command: service.command.clone(),
+                        links: volume_links(&self.state, &release.base_dir, service),
                         artifacts: self.state.artifacts(name),
                         cache: self.state.cache(),
                         timeout: None,
@@ -82,7 +85,7 @@ impl Engine {
         });
         Arc::new(move |progress: Progress| {
             let line = match progress {
-                Progress::Step(line) | Progress::Line(line) => line,
+                Progress::Step(line) | Progress::Line(line) | Progress::Warning(line) => line,
             };
             // Progress is for people: lines that come faster than they can be told are left out.
             drop(lines.try_send(line));

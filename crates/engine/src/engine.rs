@@ -93,6 +93,8 @@ pub(crate) struct Engine {
     pub(crate) blocked: BTreeMap<Name, String>,
     /// The release that is being built, with what stops its build.
     pub(crate) building: Option<(ReleaseId, tokio::task::AbortHandle)>,
+    /// Services of releases under way whose replicas are replaced even if nothing of theirs has changed.
+    pub(crate) restart_requested: BTreeMap<ReleaseId, Vec<Name>>,
     pub(crate) ingress: IngressLink,
     pub(crate) journal: Journal,
     pub(crate) events: mpsc::Sender<Event>,
@@ -144,6 +146,7 @@ impl Engine {
             settled: BTreeSet::new(),
             blocked: BTreeMap::new(),
             building: None,
+            restart_requested: BTreeMap::new(),
             ingress,
             journal: Journal::new(),
             events,
@@ -158,17 +161,22 @@ impl Engine {
         Ok((engine, receiver))
     }
 
-    /// Runs until it is told to exit or everything is stopped.
+    /// Runs until it is told to exit, or everything is stopped (then true). `served` are the replicas that a running
+    /// ingress has: they stay in traffic while this engine gets to know them.
     ///
     /// # Errors
     /// The state can no longer be written; what runs goes on running.
-    pub(crate) async fn run(mut self, mut events: mpsc::Receiver<Event>) -> Result<(), StateError> {
-        self.adopt();
+    pub(crate) async fn run(
+        mut self,
+        mut events: mpsc::Receiver<Event>,
+        served: &BTreeSet<String>,
+    ) -> Result<bool, StateError> {
+        self.adopt(served);
         loop {
             self.reconcile();
             self.commit()?;
             if self.exit {
-                return Ok(());
+                return Ok(self.shutdown.is_some());
             }
             let due = self.wake.map(|wake| self.instant(wake));
             tokio::select! {
@@ -246,11 +254,11 @@ impl Engine {
             Command::Environment(request, reply) => drop(reply.send(self.environment_of(&request.service))),
             Command::Down(request, reply) => {
                 self.begin_shutdown(request.now);
-                drop(reply.send(()));
+                reply.send(()).ok();
             }
             Command::Exit(reply) => {
                 self.exit = true;
-                drop(reply.send(()));
+                reply.send(()).ok();
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use wharf_base::ids::{Name, ReleaseId};
-use wharf_plan::model::{Command, Service, StoreEngine, VolumeSource};
+use wharf_plan::model::{Command, Service, Source, StoreEngine, VolumeSource};
 use wharf_plan::template::{Field, Own, Reference};
 use wharf_process::User;
 use wharf_store::Credentials;
@@ -175,41 +175,45 @@ impl Context<'_> {
     }
 }
 
-/// Makes what the service's volumes need: the folders of named ones, owned by `user`, and in the artifact a link from
-/// each relative target. Absolute targets cannot be mounted for a process; `${volume.NAME}` finds those.
+/// Where a volume lies on this machine.
+fn volume_source(state: &StateDir, base_dir: &Path, source: &VolumeSource) -> PathBuf {
+    match source {
+        VolumeSource::Named(name) => state.volume(name),
+        VolumeSource::Path(path) => base_dir.join(path),
+    }
+}
+
+/// The links that an artifact gets for the service's volumes, by their place in it. Absolute targets cannot be mounted
+/// for a process; `${volume.NAME}` finds those.
+pub(crate) fn volume_links(state: &StateDir, base_dir: &Path, service: &Service) -> BTreeMap<PathBuf, PathBuf> {
+    let relative = service.volumes.iter().filter(|volume| !Path::new(&volume.target).is_absolute());
+    relative.map(|volume| (PathBuf::from(&volume.target), volume_source(state, base_dir, &volume.source))).collect()
+}
+
+/// Makes the folders of the service's named volumes, owned by `user`, and, for a program of this machine, which has no
+/// artifact, the links in its folder.
 pub(crate) fn prepare_volumes(
     state: &StateDir,
     base_dir: &Path,
     service: &Service,
-    cwd: &Path,
     user: Option<User>,
 ) -> Result<(), EnvironmentError> {
     for volume in &service.volumes {
-        let source = match &volume.source {
-            VolumeSource::Named(name) => {
-                let dir = state.volume(name);
-                make_owned(&dir, user)?;
-                dir
-            }
-            VolumeSource::Path(path) => base_dir.join(path),
-        };
-        if Path::new(&volume.target).is_absolute() {
+        if let VolumeSource::Named(name) = &volume.source {
+            make_owned(&state.volume(name), user)?;
+        }
+    }
+    if service.source != Source::Command {
+        return Ok(());
+    }
+    for (target, source) in volume_links(state, base_dir, service) {
+        let link = base_dir.join(target);
+        if std::fs::read_link(&link).is_ok_and(|there| there == source) || link == source {
             continue;
         }
-        let link = cwd.join(&volume.target);
-        let fail = |error: std::io::Error| {
+        std::os::unix::fs::symlink(&source, &link).map_err(|error| {
             EnvironmentError(format!("cannot link the volume at {}: {error}", link.display()))
-        };
-        match std::fs::read_link(&link) {
-            Ok(there) if there == source => continue,
-            Ok(_) => std::fs::remove_file(&link).map_err(fail)?,
-            Err(_) if link.is_dir() => std::fs::remove_dir_all(&link).map_err(fail)?,
-            Err(_) => {}
-        }
-        if let Some(parent) = link.parent() {
-            std::fs::create_dir_all(parent).map_err(fail)?;
-        }
-        std::os::unix::fs::symlink(&source, &link).map_err(fail)?;
+        })?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use command_fds::{CommandFdExt, FdMapping};
 use tokio::sync::{Notify, mpsc, watch};
+use wharf_base::clock::Timestamp;
 use wharf_base::ids::ReplicaId;
 use wharf_ingress::config::{Certificate, Config, Status};
 
@@ -152,14 +153,14 @@ impl IngressLink {
     }
 
     /// The certificate of the local authority for `names`, issued when the names change.
-    pub(crate) fn certificate(&mut self, dir: &Path, names: &[String]) -> Result<Certificate, String> {
+    pub(crate) fn certificate(&mut self, dir: &Path, names: &[String], now: Timestamp) -> Result<Certificate, String> {
         if let Some((issued, certificate)) = &self.certificate
             && issued == names
         {
             return Ok(certificate.clone());
         }
-        let issued = wharf_ingress::authority::Authority::open(dir)
-            .and_then(|authority| authority.issue(names))
+        let issued = wharf_ingress::authority::Authority::open(dir, now)
+            .and_then(|authority| authority.issue(names, now))
             .map_err(|error| format!("cannot make a certificate: {}", chain(&error)))?;
         self.certificate = Some((names.to_vec(), issued.clone()));
         Ok(issued)
@@ -265,7 +266,7 @@ impl Process {
     fn signal(&self, signal: rustix::process::Signal) {
         if let Some(pid) = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw) {
             // One that has ended meanwhile needs no signal.
-            drop(rustix::process::kill_process(pid, signal));
+            rustix::process::kill_process(pid, signal).ok();
         }
     }
 }

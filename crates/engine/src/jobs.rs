@@ -1,17 +1,15 @@
 //! Commands that run once: the one-shot of a release, and the runs of scheduled services.
 
 use std::collections::BTreeMap;
-use std::str::FromStr;
 
 use tokio::sync::mpsc;
 use wharf_base::clock::Timestamp;
 use wharf_base::ids::{Name, ReleaseId};
-use wharf_plan::model::Probes;
+use wharf_spec::cron::Cron;
 
 use crate::api::EventKind;
 use crate::engine::{Engine, Event};
-use crate::probe::Target;
-use crate::replica::{Observed, Order, Start, supervise};
+use crate::replica::{Observed, Order, Start, Watched, supervise};
 use crate::saved::SavedJob;
 
 /// What is known of a job beside what is saved.
@@ -109,13 +107,8 @@ impl Engine {
             }
         });
         let report = move |observed| drop(observations.send(observed));
-        let target = Target {
-            ports: BTreeMap::new(),
-            cwd: self.state.root().to_owned(),
-            env: BTreeMap::new(),
-            user: None,
-        };
-        tokio::task::spawn_local(supervise(self.shim.clone(), start, Probes::default(), target, receiver, report));
+        let shim = self.shim.clone();
+        tokio::task::spawn_local(supervise(shim, start, Watched::default(), receiver, report));
     }
 
     pub(crate) fn job_observed(&mut self, id: &str, observed: Observed) {
@@ -165,7 +158,7 @@ impl Engine {
             match job.deadline {
                 Some(deadline) if deadline <= now => {
                     job.timed_out = true;
-                    drop(job.orders.try_send(Order::Stop));
+                    job.orders.try_send(Order::Stop).ok();
                 }
                 Some(deadline) => wakes.push(deadline),
                 None => {}
@@ -212,17 +205,14 @@ impl Engine {
     /// Stops every job.
     pub(crate) fn stop_jobs(&mut self, order: Order) {
         for job in self.live_jobs.values() {
-            drop(job.orders.try_send(order));
+            job.orders.try_send(order).ok();
         }
     }
 }
 
 /// When a schedule is due next, UTC.
 pub(crate) fn next_run(cron: &str, now: Timestamp) -> Timestamp {
-    let never = Timestamp(u64::MAX);
-    let Ok(cron) = croner::Cron::from_str(cron) else { return never };
-    let Ok(millis) = i64::try_from(now.0) else { return never };
-    let Ok(now) = jiff::Timestamp::from_millisecond(millis) else { return never };
-    let next = cron.find_next_occurrence(&now.to_zoned(jiff::tz::TimeZone::UTC), false);
-    next.ok().and_then(|next| u64::try_from(next.timestamp().as_millisecond()).ok()).map_or(never, Timestamp)
+    // The plan holds only schedules that parse; one of a file that was tampered with never runs.
+    let next = Cron::parse(cron).ok().and_then(|cron| cron.next_after(now));
+    next.unwrap_or(Timestamp(u64::MAX))
 }

@@ -17,7 +17,7 @@ use wharf_plan::model::{Check, Probe};
 use wharf_process::User;
 
 /// Where and as whom checks of a replica are made.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Target {
     pub(crate) ports: BTreeMap<Name, u16>,
     pub(crate) cwd: PathBuf,

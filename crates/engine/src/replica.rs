@@ -51,39 +51,60 @@ pub(crate) enum Order {
     Kill,
 }
 
+/// What is watched of a process beside its end.
+#[derive(Default)]
+pub(crate) struct Watched {
+    pub(crate) probes: Probes,
+    pub(crate) target: Target,
+    /// Whether it was ready when a former engine saw it last: it has started long ago.
+    pub(crate) assume_ready: bool,
+}
+
 /// Runs one process until it has ended. `report` is called in the order of what happens; the last call is
 /// [`Observed::Ended`] or [`Observed::NotStarted`].
 pub(crate) async fn supervise(
     shim: ShimProgram,
     start: Start,
-    probes: Probes,
-    target: Target,
+    watched: Watched,
     mut orders: mpsc::Receiver<Order>,
     report: impl Fn(Observed),
 ) {
-    let mut handle = match begin(&shim, start).await {
+    let handle = match begin(&shim, start).await {
         Ok(Begun::Running(handle)) => handle,
         Ok(Begun::Ended(exit)) => return report(Observed::Ended(exit)),
         Err(message) => return report(Observed::NotStarted(message)),
     };
-    report(Observed::Started { pid: handle.pid(), shim_pid: handle.shim_pid() });
-    let exit = {
-        let watching = watch(&probes, &target, &report);
-        tokio::pin!(watching);
-        let mut failed = false;
-        loop {
-            tokio::select! {
-                exit = handle.wait() => break exit,
-                Some(order) = orders.recv() => obey(&handle, order).await,
-                reason = &mut watching, if !failed => {
-                    failed = true;
-                    report(Observed::Failing(reason));
-                    obey(&handle, Order::Stop).await;
-                }
-            }
+    report(Observed::Started { pid: handle.pid().unsigned_abs(), shim_pid: handle.shim_pid().unsigned_abs() });
+    let watching = watch(&watched, &report);
+    tokio::pin!(watching);
+    let exit = tokio::select! {
+        exit = handle.wait() => exit,
+        Some(order) = orders.recv() => end(&handle, order, &mut orders).await,
+        reason = &mut watching => {
+            report(Observed::Failing(reason));
+            end(&handle, Order::Stop, &mut orders).await
         }
     };
     report(Observed::Ended(exit));
+}
+
+/// Ends the process as ordered; an order to kill cuts an orderly stop short.
+async fn end(handle: &Handle, order: Order, orders: &mut mpsc::Receiver<Order>) -> Exit {
+    if order == Order::Kill {
+        return handle.kill().await;
+    }
+    let stopping = handle.stop();
+    tokio::pin!(stopping);
+    loop {
+        tokio::select! {
+            exit = &mut stopping => return exit,
+            Some(order) = orders.recv() => {
+                if order == Order::Kill {
+                    return handle.kill().await;
+                }
+            }
+        }
+    }
 }
 
 enum Begun {
@@ -98,19 +119,10 @@ async fn begin(shim: &ShimProgram, start: Start) -> Result<Begun, String> {
         }
         Start::Adopt(dir) => match wharf_process::adopt(&dir).await {
             Ok(Adopted::Running(handle)) => Ok(Begun::Running(handle)),
-            Ok(Adopted::Ended(exit)) => Ok(Begun::Ended(exit)),
+            Ok(Adopted::Exited(exit)) => Ok(Begun::Ended(exit)),
             Err(error) => Err(chain(&error)),
         },
     }
-}
-
-async fn obey(handle: &Handle, order: Order) {
-    let obeyed = match order {
-        Order::Stop => handle.stop().await,
-        Order::Kill => handle.kill().await,
-    };
-    // A shim that cannot be told any more is gone; `wait` reports that.
-    drop(obeyed);
 }
 
 /// An error and its causes as one text.
@@ -126,15 +138,17 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// Probes until the process has failed for good; gives the reason.
-async fn watch(probes: &Probes, target: &Target, report: &impl Fn(Observed)) -> String {
+async fn watch(watched: &Watched, report: &impl Fn(Observed)) -> String {
+    let Watched { probes, target, assume_ready } = watched;
     if let Some(startup) = &probes.startup
+        && !assume_ready
         && let Err(reason) = wait_for_startup(startup, target, report).await
     {
         return reason;
     }
     tokio::select! {
         reason = watch_liveness(probes.liveness.as_ref(), target) => reason,
-        never = watch_readiness(probes.readiness.as_ref(), target, report) => match never {},
+        never = watch_readiness(probes.readiness.as_ref(), target, *assume_ready, report) => match never {},
     }
 }
 
@@ -172,14 +186,17 @@ async fn wait_for_startup(probe: &Probe, target: &Target, report: &impl Fn(Obser
 async fn watch_readiness(
     probe: Option<&Probe>,
     target: &Target,
+    assume_ready: bool,
     report: &impl Fn(Observed),
 ) -> std::convert::Infallible {
     let Some(probe) = probe else {
         report(Observed::Ready);
         return std::future::pending().await;
     };
-    sleep(probe.initial_delay).await;
-    let mut ready = false;
+    if !assume_ready {
+        sleep(probe.initial_delay).await;
+    }
+    let mut ready = assume_ready;
     let (mut passed, mut failed, mut checks) = (0, 0, 0);
     let mut last = String::new();
     loop {

@@ -1,6 +1,6 @@
 //! The replicas of all services: started, adopted, stopped, what becomes of them when they end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
@@ -15,9 +15,9 @@ use wharf_process::{Exit, Launch, Limits, LogTarget, Signal, StopScope};
 
 use crate::api::{EventKind, ReplicaState};
 use crate::engine::{Engine, Event};
-use crate::environment::{Context, EnvironmentError, Prepared, make_owned, prepare_volumes};
+use crate::environment::{Context, EnvironmentError, Prepared, prepare_volumes};
 use crate::probe::Target;
-use crate::replica::{Observed, Order, Start, supervise};
+use crate::replica::{Observed, Order, Start, Watched, supervise};
 use crate::saved::{SavedReplica, SavedRole};
 
 /// A log file is followed by the next at this size; two of them hold some 100,000 lines.
@@ -90,16 +90,21 @@ impl Live {
     fn order(&self, order: Order) {
         if let Some(orders) = &self.orders {
             // A full queue holds an order already; a closed one belongs to a process that has ended.
-            drop(orders.try_send(order));
+            orders.try_send(order).ok();
         }
     }
 }
 
 impl Engine {
-    /// Takes over what a former engine started.
-    pub(crate) fn adopt(&mut self) {
+    /// Takes over what a former engine started. Replicas that the ingress has (`served`) count as ready until their
+    /// probe says otherwise: to forget them would take them out of traffic.
+    pub(crate) fn adopt(&mut self, served: &BTreeSet<String>) {
         for (id, replica) in self.saved.replicas.clone() {
-            self.live.insert(id.clone(), Live::new(self.now()));
+            let mut live = Live::new(self.now());
+            if served.contains(id.as_str()) && replica.role == SavedRole::Serving {
+                live.phase = Phase::Ready { since: self.now() };
+            }
+            self.live.insert(id.clone(), live);
             if self.releases.contains_key(&replica.release) {
                 let dir = self.state.run_dir(id.as_str(), replica.attempt);
                 let probes = self.probes_of(&replica);
@@ -197,7 +202,7 @@ impl Engine {
         let release = self.releases.get(&saved.release).ok_or_else(|| unknown_release(saved.release))?;
         let service =
             release.plan.services.get(&saved.service).ok_or_else(|| unknown_release(saved.release))?;
-        prepare_volumes(&self.state, &release.base_dir, service, &prepared.cwd, self.user)?;
+        prepare_volumes(&self.state, &release.base_dir, service, self.user)?;
         let dir = self.state.run_dir(id.as_str(), saved.attempt);
         Ok(self.launch_of(id.as_str(), (&saved.service, service), prepared, &dir))
     }
@@ -278,6 +283,7 @@ impl Engine {
         if let Some(live) = self.live.get_mut(id) {
             live.orders = Some(orders);
         }
+        let assume_ready = self.live.get(id).and_then(Live::ready_since).is_some();
         let (events, id, attempt) = (self.events.clone(), id.clone(), saved.attempt);
         let (observations, mut observed) = mpsc::unbounded_channel();
         // The engine's queue is bounded; the task's own observations are few, so they may wait here.
@@ -290,7 +296,8 @@ impl Engine {
             }
         });
         let report = move |observed| drop(observations.send(observed));
-        tokio::task::spawn_local(supervise(self.shim.clone(), start, probes, target, receiver, report));
+        let watched = Watched { probes, target, assume_ready };
+        tokio::task::spawn_local(supervise(self.shim.clone(), start, watched, receiver, report));
     }
 
     pub(crate) fn replica_observed(&mut self, id: &ReplicaId, attempt: u32, observed: Observed) {
@@ -455,11 +462,6 @@ impl Engine {
         let Some(saved) = self.saved.replicas.get(id) else { return };
         let (service, release) = (saved.service.clone(), saved.release);
         self.tell(Some(release), EventKind::Replica { service, replica: id.clone(), state, message });
-    }
-
-    /// Makes the folders of a store or service belong to whom they run as.
-    pub(crate) fn own(&self, dir: &Path) -> Result<(), EnvironmentError> {
-        make_owned(dir, self.user)
     }
 }
 

@@ -207,7 +207,8 @@ impl Engine {
     fn certificates(&mut self, plan: &Plan) -> Vec<Certificate> {
         let mut names = vec!["localhost".to_owned(), format!("{}.localhost", plan.name), "127.0.0.1".to_owned()];
         names.extend(plan.routes.iter().filter_map(|route| route.host.clone()));
-        match self.ingress.certificate(&self.state.tls(), &names) {
+        let now = self.now();
+        match self.ingress.certificate(&self.state.tls(), &names, now) {
             Ok(certificate) => vec![certificate],
             Err(message) => {
                 self.tell(None, EventKind::Notice { message });

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 
 use tokio::task::LocalSet;
+use wharf_ingress::config::Status;
 use wharf_process::{Marker, sweep, unprivileged};
 
 use crate::engine::Engine;
@@ -54,6 +55,8 @@ pub fn run(state: &StateDir) -> Result<(), RunError> {
         .map_err(io(state.root()))?;
     let stopped = LocalSet::new().block_on(&runtime, async {
         let running = running_ingress(state).await;
+        let served = running.as_ref().map(|status| status.endpoints.keys().cloned().collect()).unwrap_or_default();
+        let running = running.map(|status| status.pid);
         let sockets = match running {
             Some(_) => wharf_ingress::client::take_listeners(&state.ingress_socket()).await.unwrap_or_default(),
             None => vec![],
@@ -63,7 +66,7 @@ pub fn run(state: &StateDir) -> Result<(), RunError> {
         let socket = wharf_process::unix_socket::bind_async(&state.engine_socket())
             .map_err(io(&state.engine_socket()))?;
         tokio::task::spawn_local(serve(socket, engine.events.clone()));
-        engine.run(events).await.map_err(RunError::from)
+        engine.run(events, &served).await.map_err(RunError::from)
     })?;
     if stopped {
         // Nothing is left, unless it hid from its shim; this finds that too.
@@ -87,6 +90,6 @@ fn lock(state: &StateDir) -> Result<File, RunError> {
 }
 
 /// The ingress that a former engine started, if it still answers.
-async fn running_ingress(state: &StateDir) -> Option<u32> {
-    wharf_ingress::client::status(&state.ingress_socket()).await.ok().map(|status| status.pid)
+async fn running_ingress(state: &StateDir) -> Option<Status> {
+    wharf_ingress::client::status(&state.ingress_socket()).await.ok()
 }

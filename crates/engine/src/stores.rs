@@ -7,15 +7,14 @@ use tokio::sync::mpsc;
 use wharf_base::clock::Timestamp;
 use wharf_base::ids::Name;
 use wharf_control::restart::Backoff;
-use wharf_plan::model::{Probes, Store, StoreEngine};
+use wharf_plan::model::{Store, StoreEngine};
 use wharf_process::{Launch, Limits, LogTarget, ShimProgram, Signal, StopScope, User};
 use wharf_store::{Account, Credentials, Prepared, RANDOM_BYTES, Request};
 
 use crate::api::EventKind;
 use crate::engine::{Engine, Event};
 use crate::environment::StoreAddress;
-use crate::probe::Target;
-use crate::replica::{Observed, Order, Start, chain, supervise};
+use crate::replica::{Observed, Order, Start, Watched, chain, supervise};
 use crate::replicas::free_port;
 use crate::state_dir::write_secret;
 
@@ -302,7 +301,7 @@ impl Engine {
                 let orders = live.orders.clone();
                 self.effect(move |_| {
                     if let Some(orders) = orders {
-                        drop(orders.try_send(order));
+                        orders.try_send(order).ok();
                     }
                 });
             }
@@ -362,9 +361,8 @@ impl StoreTask {
             }
         };
         let (observations, mut observed) = mpsc::unbounded_channel();
-        let target = Target { ports: BTreeMap::new(), cwd: self.dir.clone(), env: BTreeMap::new(), user: None };
         let report = move |observed| drop(observations.send(observed));
-        let process = supervise(self.shim.clone(), start, Probes::default(), target, orders, report);
+        let process = supervise(self.shim.clone(), start, Watched::default(), orders, report);
         let watching = self.watch(prepared.as_ref());
         tokio::pin!(process, watching);
         let mut running = true;
@@ -383,9 +381,7 @@ impl StoreTask {
     async fn prepare(&self) -> Result<Prepared, String> {
         let server = wharf_store::find(self.store.engine, self.store.version.as_deref())
             .map_err(|error| chain(&error))?;
-        if let Some(wanted) = &self.store.version
-            && let Some(warning) = server.version_warning(wanted)
-        {
+        if let Some(warning) = &server.warning {
             self.report(StoreReport::Warning(format!("`{}`: {warning}", self.name))).await;
         }
         let request = Request {

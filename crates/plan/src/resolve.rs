@@ -7,6 +7,7 @@ mod order;
 mod ports;
 mod probes;
 mod references;
+mod rollout;
 mod routes;
 mod services;
 mod stores;
@@ -16,14 +17,11 @@ use std::collections::BTreeMap;
 
 use wharf_base::ids::Name;
 use wharf_spec::diagnostic::{Code, Diagnostic, Findings, nearest};
-use wharf_spec::document::Document;
+use wharf_spec::document::{Document, MEMBERS_MAX};
 use wharf_spec::model::Spec;
 
 use crate::model::{Patch, Plan};
 use ports::Ports;
-
-/// Services and stores together: what one machine or one namespace is sensibly given.
-pub const MEMBERS_MAX: usize = 200;
 
 /// Names that a service or store may not have, because `${…}` uses them.
 const RESERVED: [&str; 5] = ["env", "secret", "self", "volume", "wharf"];
@@ -75,7 +73,9 @@ fn one(
 ) -> Option<Plan> {
     let spec = document.spec(environment, findings)?;
     let mut resolver = Resolver::new(&spec, source, findings);
-    resolver.check_members();
+    if !resolver.check_members() {
+        return None;
+    }
     let stores = resolver.stores();
     let services = resolver.services();
     resolver.check_order(&services);
@@ -165,8 +165,8 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// How many there are, and whether each name means one thing.
-    fn check_members(&mut self) {
+    /// How many there are, and whether each name means one thing. False if they are too many to look at.
+    fn check_members(&mut self) -> bool {
         let spec = self.spec;
         let services = spec
             .services
@@ -198,6 +198,7 @@ impl<'a> Resolver<'a> {
                 Diagnostic::error(Code::LIMIT, span, message)
                     .help("split it into several projects"),
             );
+            return false;
         }
         for key in stores.iter().map(|entry| &entry.key) {
             let twin = services
@@ -229,6 +230,7 @@ impl<'a> Resolver<'a> {
                 ));
             }
         }
+        true
     }
 
     fn patches(&mut self) -> Vec<Patch> {
@@ -276,7 +278,8 @@ fn no_environment(environment: &str, document: &Document) -> Diagnostic {
         .collect();
     let shown = wharf_spec::diagnostic::excerpt(environment);
     let message = format!("the file has no environment `{shown}`");
-    let diagnostic = Diagnostic::error(Code::NO_ENVIRONMENT, 0..0, message);
+    let span = document.environments_span().unwrap_or(0..0);
+    let diagnostic = Diagnostic::error(Code::NO_ENVIRONMENT, span, message);
     match (
         nearest(environment, names.iter().copied()),
         names.as_slice(),

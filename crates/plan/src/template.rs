@@ -79,7 +79,14 @@ pub enum Own {
 
 impl Field {
     /// Every field, in the order in which errors list them.
-    pub const ALL: [Self; 6] = [Self::Url, Self::Host, Self::Port, Self::User, Self::Password, Self::Database];
+    pub const ALL: [Self; 6] = [
+        Self::Url,
+        Self::Host,
+        Self::Port,
+        Self::User,
+        Self::Password,
+        Self::Database,
+    ];
 
     /// The word of the file.
     #[must_use]
@@ -103,7 +110,12 @@ impl Field {
 
 impl Own {
     /// Every one, in the order in which errors list them.
-    pub const ALL: [Self; 4] = [Self::Project, Self::Service, Self::Release, Self::Environment];
+    pub const ALL: [Self; 4] = [
+        Self::Project,
+        Self::Service,
+        Self::Release,
+        Self::Environment,
+    ];
 
     /// The word of the file.
     #[must_use]
@@ -136,15 +148,32 @@ impl Template {
     #[must_use]
     pub fn text(text: impl Into<String>) -> Self {
         let text = text.into();
-        Self { parts: if text.is_empty() { vec![] } else { vec![Part::Text(text)] } }
+        Self {
+            parts: if text.is_empty() {
+                vec![]
+            } else {
+                vec![Part::Text(text)]
+            },
+        }
     }
 
     /// Reads a text. Names of stores and services are not looked up here.
     ///
     /// # Errors
-    /// A `${` that is not closed or holds none of the known references.
+    /// A `${` that is not closed or holds none of the known references; the first of them.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        let (template, errors) = Self::parse_all(text);
+        match errors.into_iter().next() {
+            Some(error) => Err(error),
+            None => Ok(template),
+        }
+    }
+
+    /// Reads a text and reports every bad reference; the template holds the good ones.
+    #[must_use]
+    pub fn parse_all(text: &str) -> (Self, Vec<TemplateError>) {
         let mut parts = Vec::new();
+        let mut errors = Vec::new();
         let mut plain = String::new();
         let mut rest = text;
         while let Some(at) = rest.find('$') {
@@ -156,23 +185,29 @@ impl Template {
                 rest = after;
             } else if let Some(inner) = tail.strip_prefix("${") {
                 let Some(end) = inner.find('}') else {
-                    return Err(TemplateError {
+                    errors.push(TemplateError {
                         message: "`${` has no closing `}`".to_owned(),
                         at: begin,
                         len: tail.len(),
                         suggestion: None,
                     });
+                    rest = "";
+                    break;
                 };
-                if !plain.is_empty() {
-                    parts.push(Part::Text(std::mem::take(&mut plain)));
+                match Reference::parse(&inner[..end]) {
+                    Ok(reference) => {
+                        if !plain.is_empty() {
+                            parts.push(Part::Text(std::mem::take(&mut plain)));
+                        }
+                        parts.push(Part::Reference(reference));
+                    }
+                    Err((message, suggestion)) => errors.push(TemplateError {
+                        message,
+                        at: begin,
+                        len: end + 3,
+                        suggestion,
+                    }),
                 }
-                let reference = Reference::parse(&inner[..end]).map_err(|(message, suggestion)| TemplateError {
-                    message,
-                    at: begin,
-                    len: end + 3,
-                    suggestion,
-                })?;
-                parts.push(Part::Reference(reference));
                 rest = &inner[end + 1..];
             } else {
                 plain.push('$');
@@ -183,7 +218,7 @@ impl Template {
         if !plain.is_empty() {
             parts.push(Part::Text(plain));
         }
-        Ok(Self { parts })
+        (Self { parts }, errors)
     }
 
     /// The references, in order.
@@ -198,7 +233,10 @@ impl Template {
     ///
     /// # Errors
     /// The first error of `look_up`.
-    pub fn render<E>(&self, mut look_up: impl FnMut(&Reference) -> Result<String, E>) -> Result<String, E> {
+    pub fn render<E>(
+        &self,
+        mut look_up: impl FnMut(&Reference) -> Result<String, E>,
+    ) -> Result<String, E> {
         let mut text = String::new();
         for part in &self.parts {
             match part {
@@ -215,7 +253,9 @@ impl Reference {
         let plain = |message: String| (message, None);
         let Some((of, field)) = inner.split_once('.') else {
             return Err((
-                format!("`${{{inner}}}` is no reference; expected one such as `${{db.url}}`, `${{env.NAME}}` or `${{volume.NAME}}`"),
+                format!(
+                    "`${{{inner}}}` is no reference; expected one such as `${{db.url}}`, `${{env.NAME}}` or `${{volume.NAME}}`"
+                ),
                 Some(format!("${{env.{inner}}}")),
             ));
         };
@@ -227,35 +267,64 @@ impl Reference {
                 };
                 let valid = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
                 if name.is_empty() || !name.bytes().all(valid) {
-                    return Err(plain(format!("`{name}` is no name of an environment variable")));
+                    return Err(plain(format!(
+                        "`{name}` is no name of an environment variable"
+                    )));
                 }
-                Ok(Self::Env { name: name.to_owned(), default })
+                Ok(Self::Env {
+                    name: name.to_owned(),
+                    default,
+                })
             }
-            "volume" => field.parse().map(Self::Volume).map_err(|e| plain(e.to_string())),
+            "volume" => field
+                .parse()
+                .map(Self::Volume)
+                .map_err(|e| plain(e.to_string())),
             "secret" => Err(plain(format!("`${{secret.{field}}}` is not supported yet"))),
             "wharf" => one_of(field, &Own::ALL, Own::as_str).map(Self::Wharf),
             _ => {
                 let name = of.parse::<Name>().map_err(|e| plain(e.to_string()))?;
-                one_of(field, &Field::ALL, Field::as_str).map(|field| Self::Field { of: name, field })
+                one_of(field, &Field::ALL, Field::as_str)
+                    .map(|field| Self::Field { of: name, field })
             }
         }
     }
 }
 
-fn one_of<T: Copy>(word: &str, all: &[T], as_str: fn(T) -> &'static str) -> Result<T, (String, Option<String>)> {
-    all.iter().copied().find(|item| as_str(*item) == word).ok_or_else(|| {
-        let words: Vec<_> = all.iter().map(|item| as_str(*item)).collect();
-        let nearest = wharf_spec::diagnostic::nearest(word, words.iter().copied()).map(str::to_owned);
-        (format!("there is no field `{word}`; expected one of {}", words.join(", ")), nearest)
-    })
+fn one_of<T: Copy>(
+    word: &str,
+    all: &[T],
+    as_str: fn(T) -> &'static str,
+) -> Result<T, (String, Option<String>)> {
+    all.iter()
+        .copied()
+        .find(|item| as_str(*item) == word)
+        .ok_or_else(|| {
+            let words: Vec<_> = all.iter().map(|item| as_str(*item)).collect();
+            let nearest =
+                wharf_spec::diagnostic::nearest(word, words.iter().copied()).map(str::to_owned);
+            (
+                format!(
+                    "there is no field `{word}`; expected one of {}",
+                    words.join(", ")
+                ),
+                nearest,
+            )
+        })
 }
 
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Field { of, field } => write!(f, "${{{of}.{}}}", field.as_str()),
-            Self::Env { name, default: None } => write!(f, "${{env.{name}}}"),
-            Self::Env { name, default: Some(default) } => write!(f, "${{env.{name}:-{default}}}"),
+            Self::Env {
+                name,
+                default: None,
+            } => write!(f, "${{env.{name}}}"),
+            Self::Env {
+                name,
+                default: Some(default),
+            } => write!(f, "${{env.{name}:-{default}}}"),
             Self::Volume(name) => write!(f, "${{volume.{name}}}"),
             Self::Wharf(own) => write!(f, "${{wharf.{}}}", own.as_str()),
         }
@@ -297,7 +366,9 @@ mod tests {
                 assert_eq!(template.to_string(), shown);
                 assert_eq!(Template::parse(shown), Ok(template), "round trip of {text}");
             }
-            (Err(error), Err(part)) => assert!(error.message.contains(part), "{text}: {}", error.message),
+            (Err(error), Err(part)) => {
+                assert!(error.message.contains(part), "{text}: {}", error.message)
+            }
             (got, expected) => panic!("{text}: expected {expected:?}, got {got:?}"),
         }
     }

@@ -54,7 +54,11 @@ fn probe_cgroups() -> Vec<Finding> {
         cgroup::remove(dir);
     }
     let enforced = |word: &str| !placement.unenforced.iter().any(|text| text.contains(word));
-    let advice = "run as root, or in a session with delegated cgroups (`systemd-run --user --scope -p Delegate=yes`)";
+    let advice = if rustix::process::geteuid().is_root() {
+        "make the cgroup file system writable here (in a container: mount /sys/fs/cgroup with `rw`)"
+    } else {
+        "run as root, or in a session with delegated cgroups (`systemd-run --user --scope -p Delegate=yes`)"
+    };
     vec![
         finding(
             in_unified,
@@ -90,5 +94,20 @@ fn finding(ok: bool, what: &str, consequence: &str) -> Finding {
         } else {
             consequence.to_owned()
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_has_a_consequence() {
+        let findings = probe();
+        assert!(findings.len() >= 6);
+        for finding in findings {
+            eprintln!("{finding:?}");
+            assert_eq!(finding.ok, finding.consequence.is_empty(), "{finding:?}");
+        }
     }
 }

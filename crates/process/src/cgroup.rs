@@ -6,6 +6,7 @@
 
 mod hierarchy;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -145,10 +146,14 @@ pub(crate) fn members(dir: &Path) -> Vec<i32> {
     pids
 }
 
-/// Kills everything in a cgroup and below it; what is forked meanwhile too, where the kernel has `cgroup.kill`. Returns what was there.
-pub(crate) fn kill(dir: &Path) -> Vec<i32> {
-    let there = members(dir);
-    if !there.is_empty() && fs::write(dir.join("cgroup.kill"), "1").is_err() {
+/// Kills everything in a cgroup and below it but `spared`; what is forked meanwhile too, where the kernel has `cgroup.kill` and nothing
+/// is to be spared. Returns what was there.
+pub(crate) fn kill(dir: &Path, spared: &BTreeSet<i32>) -> Vec<i32> {
+    let mut there = members(dir);
+    let before = there.len();
+    there.retain(|pid| !spared.contains(pid));
+    let at_once = || there.len() == before && fs::write(dir.join("cgroup.kill"), "1").is_ok();
+    if !there.is_empty() && !at_once() {
         for pid in &there {
             if let Some(pid) = Pid::from_raw(*pid) {
                 // It may be gone; the caller looks again.
@@ -181,7 +186,12 @@ pub(crate) fn remove(dir: &Path) {
         remove_one(&child);
     }
     remove_one(dir);
-    if let Some(project) = dir.parent() {
+    let project = dir.parent().filter(|parent| {
+        parent
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"wharf-"))
+    });
+    if let Some(project) = project {
         // It stays while another process of the project is in it.
         drop(fs::remove_dir(project));
     }

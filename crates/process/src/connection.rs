@@ -48,7 +48,8 @@ impl Connection {
     /// Sends a command. The shim reads at once, so the buffer has room for it; if not, the connection is broken.
     pub(crate) fn send(&mut self, command: Command) -> io::Result<()> {
         let line = wire::line(&command);
-        match self.stream.try_write(&line)? {
+        // Past the runtime, which learns only later that a new socket can be written.
+        match rustix::io::write(&self.stream, &line)? {
             written if written == line.len() => Ok(()),
             _ => Err(io::ErrorKind::WriteZero.into()),
         }

@@ -25,6 +25,8 @@ use crate::wire::{Command, Event};
 
 /// How long a shim may take beyond the stop timeout: its own patience with what it kills, and some for a busy machine.
 const SHIM_PATIENCE: Duration = Duration::from_secs(15);
+/// Between a shim's last message and its end lie two system calls.
+const SHIM_LAST_MOMENT: Duration = Duration::from_secs(1);
 /// Between attempts to reach a shim that runs but has closed the connection.
 const RECONNECT_PERIOD: Duration = Duration::from_millis(100);
 
@@ -154,6 +156,7 @@ impl Handle {
             connection,
             commands: received,
             unsent: None,
+            ending: None,
             publish,
         };
         tokio::spawn(keeper.run());
@@ -178,6 +181,9 @@ struct Keeper {
     commands: mpsc::UnboundedReceiver<Command>,
     /// A command that no connection has taken yet.
     unsent: Option<Command>,
+    /// What has been asked for and must happen. A connection can break with a command in it, so every new one is told again; asking
+    /// twice is no harm.
+    ending: Option<Command>,
     publish: watch::Sender<Option<Exit>>,
 }
 
@@ -192,6 +198,7 @@ enum Happening {
 impl Keeper {
     async fn run(mut self) {
         let mut handles_left = true;
+        let mut told = None;
         loop {
             let happening = tokio::select! {
                 biased;
@@ -202,50 +209,67 @@ impl Keeper {
             };
             match happening {
                 Happening::Event(Ok(Some(Event::Exited(exit)))) => {
-                    self.publish.send_replace(Some(exit));
-                    self.connection = None;
+                    told = Some(exit);
                     break;
                 }
                 Happening::Event(Ok(Some(Event::Running(_)))) => {}
                 Happening::Event(Ok(None) | Err(_)) => self.connection = None,
                 Happening::ShimEnded => break,
-                Happening::Command(Some(command)) => self.send(command),
+                Happening::Command(Some(command)) => {
+                    if matches!(
+                        (command, self.ending),
+                        (Command::Stop, None) | (Command::Kill, _)
+                    ) {
+                        self.ending = Some(command);
+                    }
+                    self.send(command);
+                }
                 Happening::Command(None) => handles_left = false,
                 Happening::Reconnect => {
                     self.connection = Connection::open(&self.dir).ok();
-                    if let Some(command) = self.unsent.take() {
+                    for command in [self.ending, self.unsent.take()].into_iter().flatten() {
                         self.send(command);
                     }
                 }
             }
         }
-        self.finish().await;
+        self.finish(told).await;
     }
 
     fn send(&mut self, command: Command) {
-        if !self
+        let sent = self
             .connection
             .as_mut()
-            .is_some_and(|connection| connection.send(command).is_ok())
-        {
+            .map(|connection| connection.send(command));
+        if !matches!(sent, Some(Ok(()))) {
             self.connection = None;
             self.unsent = Some(command);
         }
     }
 
-    async fn finish(self) {
+    /// Publishes the exit once the shim has ended too, so that nothing at all is left; one that has told its last and still does not
+    /// end is not waited for.
+    async fn finish(self, told: Option<Exit>) {
+        if let Some(exit) = &told
+            && tokio::time::timeout(SHIM_LAST_MOMENT, self.pidfd.readable())
+                .await
+                .is_err()
+        {
+            self.publish.send_replace(Some(exit.clone()));
+        }
         // An error would mean that the runtime is shutting down.
         if self.pidfd.readable().await.is_err() {
             return;
         }
         reap(self.pidfd.get_ref());
-        if self.publish.borrow().is_none() {
-            let exit = match facts::read_exit(&self.dir) {
-                Ok(Some(exit)) => exit,
-                _ => bury(self.dir, self.facts).await,
-            };
-            self.publish.send_replace(Some(exit));
+        if self.publish.borrow().is_some() {
+            return;
         }
+        let exit = match (told, facts::read_exit(&self.dir)) {
+            (Some(exit), _) | (None, Ok(Some(exit))) => exit,
+            (None, _) => bury(self.dir, self.facts).await,
+        };
+        self.publish.send_replace(Some(exit));
     }
 }
 

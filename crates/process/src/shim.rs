@@ -15,15 +15,17 @@ use std::process::ExitCode;
 use rustix::fs::{Mode, OFlags};
 
 use crate::launch::Launch;
+use crate::syscalls;
 use crate::wire::{self, Failure, Report, Step};
 
 /// The longest launch. The kernel takes 2 MiB of arguments and environment; JSON may need six bytes for one.
 const LAUNCH_MAX_BYTES: u64 = 16 << 20;
 
-/// What a process does whose whole task is to be a shim: call this first in `main`, with nothing started and no thread running. Its
+/// What a process does whose whole task is to be a shim: call this first in `main`, with no thread running and no file open. Its
 /// arguments mean nothing to it. Returns when the process that it was for has ended.
 #[must_use]
 pub fn shim_main() -> ExitCode {
+    syscalls::close_inherited();
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

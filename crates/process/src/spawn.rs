@@ -13,6 +13,7 @@ use crate::connection::Connection;
 use crate::facts::{self, Facts};
 use crate::handle::{Handle, reap};
 use crate::launch::{Launch, LaunchError, PROJECT_VARIABLE, REPLICA_VARIABLE, ShimProgram, User};
+use crate::unix_socket;
 use crate::wire::{self, EVENT_MAX_BYTES, Failure, Report, Step};
 
 /// What is read of a shim's last words.
@@ -24,6 +25,12 @@ pub enum SpawnError {
     /// It cannot be run on any machine.
     #[error("the process cannot be launched")]
     Launch(#[from] LaunchError),
+    /// The run directory belongs to a process that runs.
+    #[error("{} belongs to a process that still runs; stop it first", dir.display())]
+    AlreadyRuns {
+        /// The run directory.
+        dir: PathBuf,
+    },
     /// No such program in the search path.
     #[error("there is no program `{program}` in PATH ({path})")]
     NotInPath {
@@ -164,6 +171,11 @@ async fn start(shim: &ShimProgram, launch: &Launch) -> Result<Handle, SpawnError
         dir: launch.dir.clone(),
         source,
     };
+    if unix_socket::connect(&facts::socket_path(&launch.dir)).is_ok() {
+        return Err(SpawnError::AlreadyRuns {
+            dir: launch.dir.clone(),
+        });
+    }
     facts::prepare(&launch.dir).map_err(run_directory)?;
     facts::write(&launch.dir, &Facts::of(launch)).map_err(run_directory)?;
 

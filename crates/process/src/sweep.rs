@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::{cgroup, procfs};
+use crate::cgroup::{self, Hierarchy};
+use crate::procfs;
 
 /// A process that has been sent SIGKILL needs a moment to release its memory; one that waits for a disk, longer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -51,19 +52,29 @@ pub(crate) fn sweep_with(marker: &Marker, cgroups: &[PathBuf]) -> Result<Vec<i32
         Marker::Project(project) => (project.as_str(), None),
         Marker::Replica { project, id } => (project.as_str(), Some(id.as_str())),
     };
+    let mut cgroups = cgroups.to_vec();
+    for dir in Hierarchy::all()
+        .iter()
+        .flat_map(|hierarchy| hierarchy.existing(project, id))
+    {
+        if !cgroups.contains(&dir) {
+            cgroups.push(dir);
+        }
+    }
     let spared = self_and_ancestors();
     let deadline = Instant::now() + PATIENCE;
     let mut killed = BTreeSet::new();
     loop {
-        for dir in cgroups {
-            killed.extend(cgroup::kill(dir));
+        for dir in &cgroups {
+            killed.extend(cgroup::kill(dir, &spared));
         }
         let found = find(project, id, &spared);
-        let left: BTreeSet<i32> = found
-            .keys()
-            .copied()
-            .chain(cgroups.iter().flat_map(|dir| cgroup::members(dir)))
+        let mut left: BTreeSet<i32> = cgroups
+            .iter()
+            .flat_map(|dir| cgroup::members(dir))
             .collect();
+        left.extend(found.keys());
+        left.retain(|pid| !spared.contains(pid));
         if left.is_empty() {
             break;
         }
@@ -78,7 +89,7 @@ pub(crate) fn sweep_with(marker: &Marker, cgroups: &[PathBuf]) -> Result<Vec<i32
         }
         std::thread::sleep(PAUSE);
     }
-    for dir in cgroups {
+    for dir in &cgroups {
         cgroup::remove(dir);
     }
     Ok(killed.into_iter().collect())

@@ -118,6 +118,13 @@ fn at(step: Step, result: rustix::io::Result<()>) -> io::Result<()> {
     })
 }
 
+/// Closes every descriptor but the standard three: what the engine was given by whoever started it would else be held open for as long
+/// as the process runs. Only for the very beginning of `main`, when nothing owns any of them.
+pub(crate) fn close_inherited() {
+    // SAFETY: the caller has opened nothing yet. Kernels before 5.9 refuse it; then they stay open.
+    unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32) };
+}
+
 /// Has the runtime watch a descriptor for reading.
 pub(crate) fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` is open and stays the same descriptor until it is dropped, which `AsyncFd` does after it has let go of it.

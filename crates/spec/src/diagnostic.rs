@@ -117,18 +117,22 @@ pub fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Opti
 /// `text` for a message: cut to a length that a person reads, control characters escaped.
 #[must_use]
 pub fn excerpt(text: &str) -> String {
-    /// More does not help to recognise what was typed.
-    const MAX_CHARS: usize = 60;
-    let mut short: String = text
-        .chars()
-        .take(MAX_CHARS)
-        .flat_map(|c| {
-            let escaped = c.is_control().then(|| c.escape_default());
-            let plain = (!c.is_control()).then_some(c);
-            escaped.into_iter().flatten().chain(plain)
-        })
-        .collect();
-    if text.chars().nth(MAX_CHARS).is_some() {
+    // More does not help to recognise what was typed.
+    clipped(text, 60)
+}
+
+/// The first `max_chars` characters of `text`, control characters escaped.
+#[must_use]
+pub fn clipped(text: &str, max_chars: usize) -> String {
+    let mut short = String::new();
+    for c in text.chars().take(max_chars) {
+        if c.is_control() {
+            short.extend(c.escape_default());
+        } else {
+            short.push(c);
+        }
+    }
+    if text.chars().nth(max_chars).is_some() {
         short.push('…');
     }
     short
@@ -145,26 +149,28 @@ pub fn listed<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     }
 }
 
-/// More findings than this are counted and not kept: nobody reads them, and a hostile file could make millions.
+/// More findings than this are dropped: nobody reads them, and a hostile file could make millions.
 pub const FINDINGS_MAX: usize = 100;
 
 /// Where the parser, the decoder and the checks put what they find.
 #[derive(Debug, Default)]
 pub struct Findings {
     found: Vec<Diagnostic>,
-    dropped: usize,
+    incomplete: bool,
+    errors: bool,
 }
 
 impl Findings {
     /// Adds `diagnostic`, unless the same one is there.
     pub fn report(&mut self, diagnostic: Diagnostic) {
+        self.errors |= diagnostic.severity == Severity::Error;
         if self.found.contains(&diagnostic) {
             return;
         }
         if self.found.len() < FINDINGS_MAX {
             self.found.push(diagnostic);
         } else {
-            self.dropped += 1;
+            self.incomplete = true;
         }
     }
 
@@ -174,23 +180,33 @@ impl Findings {
         &self.found
     }
 
-    /// Whether one of them is an error.
+    /// Whether one of them is an error, the dropped ones included.
     #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.found.iter().any(|d| d.severity == Severity::Error)
+        self.errors
     }
 
-    /// All of them in the order of the file, and how many more there were.
+    /// Whether further findings are dropped. Who asks stops looking for them, as no search is worth its time then.
+    pub fn is_full(&mut self) -> bool {
+        self.incomplete |= self.found.len() >= FINDINGS_MAX;
+        self.incomplete
+    }
+
+    /// All of them in the order of the file, the last one saying so if there may be more.
     #[must_use]
     pub fn into_sorted(self) -> Vec<Diagnostic> {
-        let Self { mut found, dropped } = self;
+        let Self {
+            mut found,
+            incomplete,
+            ..
+        } = self;
         found.sort_by(|a, b| {
             let key = |d: &Diagnostic| (d.span.start, d.span.end, d.code);
             key(a).cmp(&key(b))
         });
-        if dropped > 0 {
+        if incomplete {
             let end = found.last().map_or(0..0, |d| d.span.clone());
-            let message = format!("{dropped} more findings are not shown");
+            let message = format!("only the first {FINDINGS_MAX} findings are shown");
             found.push(
                 Diagnostic::error(Code::MORE, end, message)
                     .help("correct these first, then check again"),

@@ -11,6 +11,9 @@ use crate::yaml::{self, Entry, Kind, Node};
 /// More environments than anyone has; each costs one decoding of the whole file.
 pub const ENVIRONMENTS_MAX: usize = 20;
 
+/// Services and stores together: what one machine or one namespace is sensibly given.
+pub const MEMBERS_MAX: usize = 200;
+
 /// The sections that an environment may hold.
 const SECTIONS: [&str; 3] = ["services", "stores", "routes"];
 
@@ -36,6 +39,14 @@ impl Document {
             .iter()
             .take(ENVIRONMENTS_MAX)
             .map(|entry| &entry.key)
+    }
+
+    /// Where the environments stand; none if there are none.
+    #[must_use]
+    pub fn environments_span(&self) -> Option<crate::span::Span> {
+        self.root
+            .entry("environments")
+            .map(|entry| entry.key.span.clone())
     }
 
     /// What the file says, with `environment` laid over it.

@@ -2,10 +2,16 @@
 //!
 //! What was typed, with the place of every part; what it means is for `wharf_plan` to say. Nothing here does I/O.
 
+pub mod compose;
 pub mod cron;
 pub mod decode;
 pub mod diagnostic;
 pub mod document;
 pub mod model;
+pub mod reference;
+pub mod schema;
 pub mod span;
 pub mod yaml;
+
+pub use reference::reference;
+pub use schema::schema;

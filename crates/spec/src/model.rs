@@ -11,7 +11,7 @@ pub use probe::{ExecCheck, HttpCheck, PortReference, Probe, Probes, TcpCheck};
 pub use project::{Environment, Overlay, Patch, RECORDS, Spec, Target};
 pub use route::{Headers, Limits, Route, RouteTarget, Tls};
 pub use service::{
-    Build, Command, Metrics, Need, Needs, Release, Resources, Rollout, Schedule, Service, Strategy,
-    Volume, VolumeMap,
+    ARGUMENT_MAX_BYTES, Build, Command, Metrics, Need, Needs, Release, Resources, Rollout,
+    Schedule, Service, Strategy, Volume, VolumeMap,
 };
 pub use store::{Backups, Engine, Store};

@@ -135,7 +135,7 @@ pub fn parse(bytes: &[u8], findings: &mut Findings) -> Option<Node> {
         match event {
             Ok((event, span)) => {
                 if let Err(diagnostic) = builder.event(event, span, findings) {
-                    findings.report(diagnostic);
+                    findings.report(*diagnostic);
                     return None;
                 }
             }
@@ -208,6 +208,10 @@ fn syntax(error: &ScanError, text: &str, offsets: &Offsets) -> Diagnostic {
         Some("YAML indents with spaces, never with tabs")
     } else if line.contains("${") && line.contains('{') {
         Some("inside of `{ }` and `[ ]` a text with `${…}` needs quotes: `\"${db.url}\"`")
+    } else if error.info().contains("quoted scalar") {
+        Some(
+            "the quote that begins here is not closed, or a later line of the text is not indented",
+        )
     } else if line.matches(": ").count() > 1 && !line.contains('{') {
         Some("a text that holds `: ` needs quotes")
     } else {
@@ -222,7 +226,7 @@ fn syntax(error: &ScanError, text: &str, offsets: &Offsets) -> Diagnostic {
         at..end,
         format!(
             "this is not YAML: {}",
-            crate::diagnostic::excerpt(error.info())
+            crate::diagnostic::clipped(error.info(), 160)
         ),
     );
     match help {

@@ -59,7 +59,6 @@ impl Resolver<'_> {
 }
 
 /// The first circle that is reached from `at`, beginning with its alphabetically first member so that it is found once.
-/// As deep as there are services ([`super::MEMBERS_MAX`], or the parts of the file where that is passed).
 fn circle<'a>(
     start: &'a Name,
     services: &'a BTreeMap<Name, Service>,

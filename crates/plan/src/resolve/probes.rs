@@ -213,9 +213,10 @@ impl Resolver<'_> {
             let port = ports.find(name, &tcp.value.port, &tcp.span, self.findings)?;
             return Some(Check::Tcp { port });
         }
-        let exec = checks.exec.value()?.command.value()?;
+        let exec = checks.exec.value()?.command.get()?;
+        self.no_references_in(Some(exec));
         Some(Check::Exec {
-            command: command(exec),
+            command: command(&exec.value),
         })
     }
 }

@@ -2,40 +2,37 @@
 
 use wharf_base::ids::Name;
 use wharf_spec::diagnostic::{Code, Diagnostic, excerpt};
+use wharf_spec::model as spec;
 use wharf_spec::span::{Span, Spanned};
 
 use super::Resolver;
 use crate::template::{Field, Reference, Template};
 
 impl Resolver<'_> {
-    /// Reads a text with references; a bad one is shown inside of the text.
-    pub(super) fn template(&mut self, text: &Spanned<String>) -> Option<Template> {
-        match Template::parse(&text.value) {
-            Ok(template) => Some(template),
-            Err(error) => {
-                let span = self.within(text, error.at, error.len);
-                let later = text.value[error.at..].starts_with("${secret.");
-                let code = if later {
-                    Code::NOT_YET
-                } else {
-                    Code::BAD_REFERENCE
-                };
-                let message = if later {
-                    error.message
-                } else {
-                    excerpt_long(&error.message)
-                };
-                let diagnostic = Diagnostic::error(code, span, message);
-                self.report(match error.suggestion {
-                    Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-                    None if later => {
-                        diagnostic.help("until then take it from the environment: `${env.NAME}`")
-                    }
-                    None => diagnostic.help("`$$` stands for a `$` that is meant literally"),
-                });
-                None
+    /// Reads a text with references; each bad one is shown inside of the text.
+    pub(super) fn template(&mut self, text: &Spanned<String>) -> Template {
+        let (template, errors) = Template::parse_all(&text.value);
+        for error in errors {
+            if self.findings.is_full() {
+                break;
             }
+            let span = self.within(text, error.at, error.len);
+            let later = text.value[error.at..].starts_with("${secret.");
+            let code = if later {
+                Code::NOT_YET
+            } else {
+                Code::BAD_REFERENCE
+            };
+            let diagnostic = Diagnostic::error(code, span, bounded(error.message));
+            self.report(match error.suggestion {
+                Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+                None if later => {
+                    diagnostic.help("until then take it from the environment: `${env.NAME}`")
+                }
+                None => diagnostic.help("`$$` stands for a `$` that is meant literally"),
+            });
         }
+        template
     }
 
     /// Checks that what `template` refers to is there; `mounted` are the volumes of the service that uses it.
@@ -46,6 +43,9 @@ impl Resolver<'_> {
         mounted: &[Name],
     ) {
         for reference in template.references() {
+            if self.findings.is_full() {
+                return;
+            }
             let problem = match reference {
                 Reference::Field { of, field } => self.check_field(of, *field),
                 Reference::Volume(name) if !mounted.contains(name) => Some((
@@ -65,6 +65,36 @@ impl Resolver<'_> {
                     None => diagnostic,
                 });
             }
+        }
+    }
+
+    /// Reports references in a text that is taken as it stands.
+    pub(super) fn no_references(&mut self, text: &Spanned<String>, what: &str, help: &str) {
+        let (template, _) = Template::parse_all(&text.value);
+        let Some(first) = template.references().next() else {
+            return;
+        };
+        let typed = first.to_string();
+        let at = text.value.find(&typed).unwrap_or_default();
+        let span = self.within(text, at, typed.len().min(text.value.len() - at));
+        let message = format!("`{}` is not filled in here: {what}", excerpt(&typed));
+        self.report(Diagnostic::error(Code::BAD_REFERENCE, span, message).help(help));
+    }
+
+    /// The same for a command line, which is the shell's to fill in.
+    pub(super) fn no_references_in(&mut self, command: Option<&Spanned<spec::Command>>) {
+        let Some(command) = command else { return };
+        let words = match &command.value {
+            spec::Command::Shell(line) => std::slice::from_ref(line),
+            spec::Command::Exec(words) => words.as_slice(),
+        };
+        for word in words {
+            let text = Spanned::new(word.clone(), command.span.clone());
+            self.no_references(
+                &text,
+                "a command is taken as it stands",
+                "put it into `environment`, and let the command use the variable: `$NAME`",
+            );
         }
     }
 
@@ -119,10 +149,12 @@ fn near<'a>(word: &Name, words: impl IntoIterator<Item = &'a str>) -> Option<Str
 }
 
 /// Messages of the template quote what was typed, which has no bound of its own.
-fn excerpt_long(message: &str) -> String {
-    if message.len() > 300 {
-        excerpt(message)
+fn bounded(message: String) -> String {
+    /// Longer than any message that quotes a name.
+    const MAX_BYTES: usize = 300;
+    if message.len() > MAX_BYTES {
+        excerpt(&message)
     } else {
-        message.to_owned()
+        message
     }
 }

@@ -11,6 +11,7 @@ use wharf_spec::model as spec;
 use wharf_spec::span::{Field, Span, Spanned};
 
 use super::Resolver;
+use super::services::suggested;
 use crate::model::{Route, RouteAction, RouteHeaders, RouteLimits, Tls};
 
 /// Enough for a form with pictures; more should be asked for.
@@ -84,18 +85,17 @@ impl Resolver<'_> {
             .value()
             .map(|table| table.entries.as_slice())
             .unwrap_or_default();
-        if let (Some(paths), true) = (typed.paths.get(), entries.is_empty()) {
-            if typed
+        if let (Some(paths), true) = (typed.paths.get(), entries.is_empty())
+            && typed
                 .paths
                 .value()
                 .is_some_and(|table| table.refused.is_empty())
-            {
-                let message = "the route has no path";
-                self.report(
-                    Diagnostic::error(Code::MISSING_KEY, paths.span.clone(), message)
-                        .help("for example `/: web`"),
-                );
-            }
+        {
+            let message = "the route has no path";
+            self.report(
+                Diagnostic::error(Code::MISSING_KEY, paths.span.clone(), message)
+                    .help("for example `/: web`"),
+            );
         }
         for entry in entries {
             let key = &entry.key;
@@ -184,7 +184,11 @@ impl Resolver<'_> {
             };
             let names = self.service_names();
             let diagnostic = Diagnostic::error(code, service.span.clone(), message);
-            self.report(diagnostic.did_you_mean(service.value.as_str(), names));
+            self.report(suggested(
+                diagnostic,
+                service.value.as_str(),
+                names.into_iter(),
+            ));
             return None;
         }
         let ports = self.ports.get(&service.value)?.clone();
@@ -283,6 +287,11 @@ impl Resolver<'_> {
                     message,
                 ));
             }
+            self.no_references(
+                value,
+                "a header is taken as it stands",
+                "let the service set the header",
+            );
         }
     }
 }

@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use wharf_base::ids::Name;
-use wharf_base::units::Share;
 use wharf_spec::decode::Entry;
-use wharf_spec::diagnostic::{Code, Diagnostic, listed, nearest};
+use wharf_spec::diagnostic::{Code, Diagnostic, nearest};
 use wharf_spec::model::{self as spec, Need};
 use wharf_spec::span::Span;
 
 use super::Resolver;
 use crate::model::{
-    Build, Command, Condition, MetricsEndpoint, ReleaseCommand, Resources, Rollout, Schedule,
-    Service, Source,
+    Build, Command, Condition, MetricsEndpoint, ReleaseCommand, Resources, Schedule, Service,
+    Source,
 };
 use crate::template::{Reference, Template};
 
@@ -21,10 +20,6 @@ use crate::template::{Reference, Template};
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// As Compose; a program that handles SIGTERM needs less once it is drained.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
-/// As Kubernetes.
-const PROGRESS_DEADLINE: Duration = Duration::from_secs(600);
-/// As long as the look at the dashboards after a release takes.
-const KEEP_OLD: Duration = Duration::from_secs(600);
 /// A migration that takes longer should say so.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(600);
 const METRICS_PATH: &str = "/metrics";
@@ -52,6 +47,17 @@ impl Resolver<'_> {
         self.check_schedule(typed);
         self.check_singleton(typed);
         let source = self.source(name, &entry.key.span, typed);
+        let commands = [
+            typed.command.get(),
+            typed.build.value().and_then(|build| build.command.get()),
+            typed
+                .release
+                .value()
+                .and_then(|release| release.command.get()),
+        ];
+        for command in commands {
+            self.no_references_in(command);
+        }
         let volumes = self.volumes(typed);
         let mounted: Vec<Name> = volumes
             .iter()
@@ -175,6 +181,11 @@ impl Resolver<'_> {
                     message,
                 ));
             }
+            self.no_references(
+                image,
+                "an image is the same in every environment",
+                "write the tag; an environment may have another `image`",
+            );
             return Some(Source::Image(image.value.clone()));
         }
         if typed.build.is_absent() {
@@ -193,15 +204,11 @@ impl Resolver<'_> {
             .map(|table| table.entries.as_slice())
             .unwrap_or_default();
         for arg in args.iter().filter_map(|arg| arg.value.as_ref()) {
-            if Template::parse(&arg.value)
-                .is_ok_and(|template| template.references().next().is_some())
-            {
-                let message = "a build argument cannot refer to anything: what is built runs in every environment";
-                self.report(
-                    Diagnostic::error(Code::BAD_REFERENCE, arg.span.clone(), message)
-                        .help("put it into the service's `environment`"),
-                );
-            }
+            self.no_references(
+                arg,
+                "what is built runs in every environment",
+                "put it into the service's `environment`",
+            );
         }
         Some(Source::Build(Build {
             context: build
@@ -265,10 +272,26 @@ impl Resolver<'_> {
                     message,
                 ));
             }
-            if let Some(template) = self.template(text) {
-                self.check_references(text, &template, mounted);
-                environment.insert(entry.key.value.0.clone(), template);
+            if text.value.len() > wharf_spec::model::ARGUMENT_MAX_BYTES {
+                let message = "the value is longer than the 128 KiB that Linux passes to a program";
+                self.report(
+                    Diagnostic::error(Code::BAD_VALUE, text.span.clone(), message)
+                        .help("put it into a file"),
+                );
+                continue;
             }
+            if entry.key.value.as_ref() == "PORT"
+                && !(typed.port.is_absent() && typed.ports.is_absent())
+            {
+                let message = "`PORT` is Wharf's: it tells each replica where to listen";
+                self.report(
+                    Diagnostic::error(Code::NOT_HERE, entry.key.span.clone(), message)
+                        .help("take it out; the port of the service stands in `port`"),
+                );
+            }
+            let template = self.template(text);
+            self.check_references(text, &template, mounted);
+            environment.insert(entry.key.value.0.clone(), template);
         }
         environment
     }
@@ -289,6 +312,9 @@ impl Resolver<'_> {
                 continue;
             }
             if !store && !self.has_service(of.as_str()) {
+                if self.findings.is_full() {
+                    continue;
+                }
                 let names: Vec<_> = self
                     .store_names()
                     .into_iter()
@@ -297,7 +323,7 @@ impl Resolver<'_> {
                 let message = format!("there is no service or store `{of}`");
                 let others = names.into_iter().filter(|other| *other != name.as_str());
                 let diagnostic = Diagnostic::error(Code::UNKNOWN_NAME, span.clone(), message);
-                self.report(diagnostic.did_you_mean(of.as_str(), others));
+                self.report(suggested(diagnostic, of.as_str(), others));
                 continue;
             }
             let condition = match need {
@@ -381,106 +407,30 @@ impl Resolver<'_> {
             );
         }
     }
+}
 
-    fn check_singleton(&mut self, typed: &spec::Service) {
-        if typed.singleton.value() != Some(&true) {
-            return;
-        }
-        if let (Some(replicas), Some(key)) = (typed.replicas.get(), typed.singleton.key_span()) {
-            if replicas.value.0 > 1 {
-                let message = format!(
-                    "a singleton has at most one replica, not {}",
-                    replicas.value.0
-                );
-                self.report(
-                    Diagnostic::error(Code::NOT_HERE, replicas.span.clone(), message)
-                        .related(key.clone(), "it is a singleton"),
-                );
-            }
-        }
-        let surge = typed
-            .rollout
-            .value()
-            .and_then(|rollout| rollout.surge.get());
-        if let Some(surge) = surge {
-            if surge.value.of_rounded_up(1) > 0 {
-                let message =
-                    "a singleton is replaced by stopping the old one first: its surge is 0";
-                self.report(Diagnostic::error(
-                    Code::NOT_HERE,
-                    surge.span.clone(),
-                    message,
-                ));
-            }
-        }
+/// With the name that was meant, or all that there are if they are few.
+pub(super) fn suggested<'n>(
+    diagnostic: Diagnostic,
+    word: &str,
+    names: impl Iterator<Item = &'n str>,
+) -> Diagnostic {
+    /// More fit into no line.
+    const LISTED_MAX: usize = 12;
+    let names: Vec<&str> = names.collect();
+    match (nearest(word, names.iter().copied()), names.len()) {
+        (Some(near), _) => diagnostic.help(format!("did you mean `{near}`?")),
+        (None, 0) => diagnostic,
+        (None, 1..=LISTED_MAX) => diagnostic.help(format!("there is {}", listed_and(&names))),
+        (None, _) => diagnostic,
     }
+}
 
-    fn rollout(&mut self, typed: &spec::Service, singleton: bool) -> Rollout {
-        let none = spec::Rollout::default();
-        let typed = typed.rollout.value().unwrap_or(&none);
-        let (default_surge, default_unavailable) = if singleton { (0, 1) } else { (1, 0) };
-        let surge = typed
-            .surge
-            .value()
-            .copied()
-            .unwrap_or(Share::Count(default_surge));
-        let unavailable = typed
-            .unavailable
-            .value()
-            .copied()
-            .unwrap_or(Share::Count(default_unavailable));
-        let stuck = |share: Share| matches!(share, Share::Count(0) | Share::Percent(0));
-        let at = typed
-            .surge
-            .get()
-            .map(|s| &s.span)
-            .or_else(|| typed.unavailable.get().map(|u| &u.span));
-        if let (true, true, Some(at)) = (stuck(surge), stuck(unavailable), at) {
-            let message =
-                "`surge` and `unavailable` are both 0, so no replica could ever be replaced";
-            let diagnostic = Diagnostic::error(Code::BAD_VALUE, at.clone(), message);
-            let other = typed
-                .unavailable
-                .get()
-                .map(|u| u.span.clone())
-                .filter(|other| other != at);
-            let keys = listed(["surge", "unavailable"]);
-            let diagnostic = diagnostic.help(format!("raise {keys} to 1"));
-            self.report(match other {
-                Some(other) => diagnostic.related(other, "the other one"),
-                None => diagnostic,
-            });
-        }
-        let deadline = typed.progress_deadline.get();
-        if let Some(zero) = deadline.filter(|deadline| deadline.value.is_zero()) {
-            let message = "expected a duration above zero";
-            self.report(Diagnostic::error(
-                Code::BAD_VALUE,
-                zero.span.clone(),
-                message,
-            ));
-        }
-        let progress_deadline = deadline.map_or(PROGRESS_DEADLINE, |deadline| deadline.value);
-        let min_ready = typed.min_ready.value().copied().unwrap_or_default();
-        if let Some(typed) = typed
-            .min_ready
-            .get()
-            .filter(|typed| typed.value >= progress_deadline)
-        {
-            let deadline = wharf_base::duration::format(progress_deadline);
-            let message = format!("no release could end: `progress_deadline` is {deadline}");
-            self.report(
-                Diagnostic::error(Code::BAD_VALUE, typed.span.clone(), message)
-                    .help("keep `min_ready` below `progress_deadline`"),
-            );
-        }
-        Rollout {
-            surge,
-            unavailable,
-            min_ready,
-            progress_deadline,
-            keep_old: typed.keep_old.value().copied().unwrap_or(KEEP_OLD),
-        }
+fn listed_and(names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => names.concat(),
     }
 }
 

@@ -121,7 +121,7 @@ impl Resolver<'_> {
     }
 
     fn external_url(&mut self, url: &Spanned<String>) -> Option<Template> {
-        let template = self.template(url)?;
+        let template = self.template(url);
         let foreign = template
             .references()
             .any(|reference| !matches!(reference, Reference::Env { .. }));

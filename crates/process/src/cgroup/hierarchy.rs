@@ -49,6 +49,20 @@ impl Hierarchy {
             .find_map(|base| self.make_in(&base, project, id).ok())
     }
 
+    /// The cgroups that are there of a project, or of one process of it.
+    pub(crate) fn existing(&self, project: &str, id: Option<&str>) -> Vec<PathBuf> {
+        let below = |base: &Path| {
+            let project = base.join(format!("wharf-{project}"));
+            id.map_or(project.clone(), |id| project.join(id))
+        };
+        // Whoever made them may have stood higher or in the same place.
+        let bases = self
+            .own
+            .ancestors()
+            .take_while(|dir| dir.starts_with(&self.mount));
+        bases.map(below).filter(|dir| dir.is_dir()).collect()
+    }
+
     /// v1: below the own cgroup, whose limits then still hold. v2: a cgroup that holds processes hands no controller down, so the
     /// highest one that may be written: the root for root, the user's delegated subtree for others.
     fn bases(&self) -> Vec<PathBuf> {

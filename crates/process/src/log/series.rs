@@ -212,6 +212,10 @@ impl Reader {
                 return true;
             }
             if !newer {
+                if self.chunk.is_empty() {
+                    // Many series are followed at once, and most are silent.
+                    self.chunk = Vec::new();
+                }
                 return false;
             }
             self.next_number = open.number + 1;

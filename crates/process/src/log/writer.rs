@@ -25,8 +25,9 @@ pub struct Writer {
     size: u64,
     batch: Vec<u8>,
     batch_lines: u64,
+    /// Dropped since the last note.
+    untold: u64,
     dropped: u64,
-    dropped_ever: u64,
     cause: String,
 }
 
@@ -52,8 +53,8 @@ impl Writer {
             size,
             batch: Vec::new(),
             batch_lines: 0,
+            untold: 0,
             dropped: 0,
-            dropped_ever: 0,
             cause: String::new(),
         })
     }
@@ -77,15 +78,15 @@ impl Writer {
 
     /// Writes what waits, or drops and counts it.
     pub fn flush(&mut self) {
-        if self.batch.is_empty() && self.dropped == 0 {
+        if self.batch.is_empty() && self.untold == 0 {
             return;
         }
         let mut batch = std::mem::take(&mut self.batch);
         let lines = std::mem::take(&mut self.batch_lines);
         let result = self.write_note().and_then(|()| self.write_whole(&batch));
         if let Err(error) = result {
+            self.untold += lines;
             self.dropped += lines;
-            self.dropped_ever += lines;
             self.cause = error.to_string();
         }
         batch.clear();
@@ -97,22 +98,22 @@ impl Writer {
     /// Whether lines have been dropped of which the log does not tell yet; [`Writer::flush`] tries again.
     #[must_use]
     pub fn owes_note(&self) -> bool {
-        self.dropped > 0
+        self.untold > 0
     }
 
     /// The lines that could not be written, ever.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.dropped_ever
+        self.dropped
     }
 
     fn write_note(&mut self) -> io::Result<()> {
-        if self.dropped == 0 {
+        if self.untold == 0 {
             return Ok(());
         }
         let text = format!(
             "{} lines could not be written and are lost: {}",
-            self.dropped, self.cause
+            self.untold, self.cause
         );
         let mut bytes = Vec::new();
         let record = RawRecord {
@@ -123,7 +124,7 @@ impl Writer {
         };
         format::write(&mut bytes, record);
         self.write_whole(&bytes)?;
-        self.dropped = 0;
+        self.untold = 0;
         Ok(())
     }
 

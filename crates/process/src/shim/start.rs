@@ -168,7 +168,10 @@ fn spawn(
     let setup = ChildSetup {
         shim,
         cwd,
-        user: launch.user,
+        // Whoever is this user already need not, and unless root could not, change.
+        user: launch
+            .user
+            .filter(|user| user.uid != rustix::process::geteuid().as_raw()),
         open_files: launch.limits.open_files,
         cgroups: cgroups.iter().filter_map(join).collect(),
     };

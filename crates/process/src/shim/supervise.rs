@@ -230,7 +230,7 @@ impl Supervisor {
 
     fn kill_everything(&self) {
         for dir in &self.started.facts.cgroups {
-            cgroup::kill(dir);
+            cgroup::kill(dir, &BTreeSet::new());
         }
         let this = rustix::process::getpid().as_raw_pid();
         for (pid, stat) in procfs::descendants(&BTreeSet::from([this])) {

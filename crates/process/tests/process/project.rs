@@ -168,7 +168,7 @@ pub(crate) fn skip(reason: &str) {
         Ok("all"),
         "cannot be tested here: {reason}"
     );
-    println!("skipped: {reason}");
+    eprintln!("skipped: {reason}");
 }
 
 /// Waits for a condition.

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Decode, Definitions, wrong_shape};
 use crate::diagnostic::{Code, Diagnostic, Findings, excerpt, nearest};
+use crate::span::Field;
 use crate::yaml::{Entry, Key, Kind, Node};
 
 /// What is known of a record besides its type.
@@ -119,9 +120,10 @@ macro_rules! record {
                 let mut record = Self::default();
                 let reader = $crate::decode::Reader::new(&Self::INFO);
                 for entry in reader.entries::<Self>(node, findings)?.iter() {
-                    match entry.key.text.as_str() {
-                        $( stringify!($field) => record.$field = $crate::decode::field(entry, findings), )*
-                        _ => reader.unknown(&entry.key, findings),
+                    let key = reader.key(entry, node, findings);
+                    match key.meant {
+                        $( Some(stringify!($field)) => record.$field = key.read(entry, findings), )*
+                        _ => {}
                     }
                 }
                 reader.missing(node, findings);
@@ -135,6 +137,27 @@ macro_rules! record {
     };
 }
 pub(crate) use record;
+
+/// No record has more keys than this; of a larger map a missing key is not looked for among the misspelt ones.
+const LOOKED_AT: usize = 100;
+
+/// The key of an entry.
+pub(crate) struct ReadKey {
+    /// The record's key that it is, or was meant to be.
+    pub(crate) meant: Option<&'static str>,
+    /// Whether its value is worth reading.
+    readable: bool,
+}
+
+impl ReadKey {
+    pub(crate) fn read<T: Decode>(&self, entry: &Entry, findings: &mut Findings) -> Field<T> {
+        if self.readable {
+            super::field(entry, findings)
+        } else {
+            Field::present(entry.key.span.clone(), None)
+        }
+    }
+}
 
 /// What `record!` does not have to expand anew for each record.
 pub(crate) struct Reader {
@@ -176,44 +199,71 @@ impl Reader {
         }
     }
 
-    pub(crate) fn unknown(&self, key: &Key, findings: &mut Findings) {
-        let word = key.text.as_str();
+    /// Which key of the record `entry` has. One that it does not have is reported, and taken for the one that was meant:
+    /// so what is in it is checked as well, and nothing that is there under a wrong name is called missing.
+    pub(crate) fn key(&self, entry: &Entry, node: &Node, findings: &mut Findings) -> ReadKey {
+        let word = entry.key.text.as_str();
+        if let Some(field) = self.info.fields.iter().find(|field| field.key == word) {
+            return ReadKey {
+                meant: Some(field.key),
+                readable: true,
+            };
+        }
+        let unread = ReadKey {
+            meant: None,
+            readable: false,
+        };
         if self.info.extensible && word.starts_with("x-") {
-            return;
+            return unread;
+        }
+        if findings.is_full() {
+            findings.report(Diagnostic::error(
+                Code::UNKNOWN_KEY,
+                entry.key.span.clone(),
+                "unknown key",
+            ));
+            return unread;
         }
         let shown = excerpt(word);
         if self.info.later.contains(&word) {
+            let message = format!("`{shown}` is not supported yet");
             findings.report(
-                Diagnostic::error(
-                    Code::NOT_YET,
-                    key.span.clone(),
-                    format!("`{shown}` is not supported yet"),
-                )
-                .help("take it out for now; nothing in the file is ignored silently"),
+                Diagnostic::error(Code::NOT_YET, entry.key.span.clone(), message)
+                    .help(super::NOT_YET_HELP),
             );
-            return;
+            return unread;
         }
-        let keys = || self.info.fields.iter().map(|field| field.key);
+        let message = format!("unknown key `{shown}`");
+        let diagnostic = Diagnostic::error(Code::UNKNOWN_KEY, entry.key.span.clone(), message);
+        let Some((meant, foreign)) = self.meant(word) else {
+            let keys: Vec<String> = self.keys().map(|key| format!("`{key}`")).collect();
+            findings.report(diagnostic.help(format!("the keys here are {}", keys.join(", "))));
+            return unread;
+        };
+        findings.report(diagnostic.help(format!("did you mean `{meant}`?")));
+        let there = node.entry(meant).is_some();
+        let field = self.keys().find(|key| *key == meant && !there);
+        ReadKey {
+            meant: field,
+            readable: !foreign,
+        }
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &'static str> {
+        self.info.fields.iter().map(|field| field.key)
+    }
+
+    /// What `word` was meant to be, and whether it is another tool's word, whose values are written in another way.
+    fn meant(&self, word: &str) -> Option<(&'static str, bool)> {
         let foreign = self.info.fields.iter().find(|field| {
             let words = field.attribute("also").unwrap_or_default();
             words.contains(&word)
         });
-        let near = foreign
-            .map(|field| field.key)
-            .or_else(|| nearest(word, keys().chain(self.info.later.iter().copied())));
-        let message = format!("unknown key `{shown}`");
-        let diagnostic = Diagnostic::error(Code::UNKNOWN_KEY, key.span.clone(), message);
-        let help = match near {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!(
-                "the keys here are {}",
-                keys()
-                    .map(|key| format!("`{key}`"))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ),
-        };
-        findings.report(diagnostic.help(help));
+        let near = || nearest(word, self.keys().chain(self.info.later.iter().copied()));
+        match foreign {
+            Some(field) => Some((field.key, true)),
+            None => near().map(|near| (near, false)),
+        }
     }
 
     /// Reports required keys that are not there.
@@ -222,7 +272,12 @@ impl Reader {
             return;
         };
         for field in self.info.fields.iter().filter(|field| field.is_required()) {
-            if node.entry(field.key).is_some() {
+            let there = node.entry(field.key).is_some()
+                || node.entries().iter().take(LOOKED_AT).any(|entry| {
+                    self.meant(&entry.key.text)
+                        .is_some_and(|(meant, _)| meant == field.key)
+                });
+            if there {
                 continue;
             }
             let message = format!("the key `{}` is missing here", field.key);

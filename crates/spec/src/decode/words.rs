@@ -27,10 +27,14 @@ macro_rules! words {
                     $( $word => Ok(Self::$variant), )+
                     _ if later.contains(&text) => Err($crate::decode::Refusal {
                         code: $crate::diagnostic::Code::NOT_YET,
-                        ..$crate::decode::Refusal::because(format!("`{text}` is not supported yet"))
-                    }),
+                        ..$crate::decode::Refusal::because(format!(
+                            "`{text}` is not supported yet"
+                        ))
+                    }
+                    .help(Some($crate::decode::NOT_YET_HELP.to_owned()))),
                     _ => {
-                        let near = $crate::diagnostic::nearest(text, [$($word),+]);
+                        let words = [$($word),+].into_iter().chain(later.iter().copied());
+                        let near = $crate::diagnostic::nearest(text, words);
                         Err($crate::decode::Refusal::unexpected()
                             .help(near.map(|near| format!("did you mean `{near}`?"))))
                     }

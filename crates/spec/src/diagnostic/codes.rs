@@ -47,7 +47,6 @@ codes! {
     NOT_HERE = "W027", "The key is known but does not fit this service, store or route.";
     LIMIT = "W028", "More services, replicas or environments than the documented limit.";
     NO_ENVIRONMENT = "W029", "The chosen environment is not in the file.";
-    UNUSED = "W040", "Something is set that has no effect.";
     PASSWORD = "W041", "A password stands in the file.";
     MORE = "W099", "There are more findings than are printed.";
 }

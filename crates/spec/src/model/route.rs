@@ -38,7 +38,7 @@ record! {
 
 words! {
     /// Where a route's certificate comes from.
-    pub enum Tls: "how TLS is served" {
+    pub enum Tls: "a word for TLS" {
         /// A certificate is made.
         Auto = "auto",
         /// Plain HTTP.
@@ -65,7 +65,7 @@ record! {
         /// With which status: 301, 302, 307 or 308.
         [default "308"]
         [also "code"]
-        status: Count<300, 399>,
+        status: Count<100, 599>,
     }
     shorthand service
     later { "static", "weight", "weights", "rewrite" }

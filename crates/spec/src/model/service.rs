@@ -99,7 +99,7 @@ record! {
     /// How source code becomes a program.
     pub struct Build {
         /// The folder, relative to `wharf.yaml`.
-        [default "."]
+        [default "`.`"]
         [example "./web"]
         context: String,
         /// What builds it, run in the folder. Default: detected from what lies there.
@@ -269,6 +269,9 @@ impl Decode for Needs {
     }
 }
 
+/// The longest argument or variable that Linux passes to a program (`MAX_ARG_STRLEN`, execve(2)), less its end and name.
+pub const ARGUMENT_MAX_BYTES: usize = 128 * 1024 - 512;
+
 /// A command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -295,20 +298,25 @@ impl Decode for Command {
                 return None;
             }
         };
-        let (empty, nul) = match &command {
-            Self::Shell(line) => (line.trim().is_empty(), line.contains('\0')),
-            Self::Exec(words) => (
-                words.first().is_none_or(String::is_empty),
-                words.iter().any(|word| word.contains('\0')),
-            ),
+        let words = match &command {
+            Self::Shell(line) => std::slice::from_ref(line),
+            Self::Exec(words) => words.as_slice(),
         };
-        if empty || nul {
-            let what = if empty {
-                "the command is empty"
-            } else {
-                "the command holds a NUL character"
-            };
-            findings.report(Diagnostic::error(Code::BAD_VALUE, node.span.clone(), what));
+        let problem = if words.first().is_none_or(|word| word.trim().is_empty()) {
+            Some("the command is empty")
+        } else if words.iter().any(|word| word.contains('\0')) {
+            Some("the command holds a NUL character")
+        } else if words.iter().any(|word| word.len() > ARGUMENT_MAX_BYTES) {
+            Some("the command is longer than the 128 KiB that Linux passes to a program")
+        } else {
+            None
+        };
+        if let Some(problem) = problem {
+            findings.report(Diagnostic::error(
+                Code::BAD_VALUE,
+                node.span.clone(),
+                problem,
+            ));
             return None;
         }
         Some(command)
@@ -365,9 +373,9 @@ impl Decode for Volume {
             };
         };
         let parts: Vec<&str> = scalar.text.splitn(4, ':').collect();
-        let (source, target, mode) = match parts.as_slice() {
-            &[source, target] => (source, target, None),
-            &[source, target, mode] => (source, target, Some(mode)),
+        let (source, target, mode) = match *parts.as_slice() {
+            [source, target] => (source, target, None),
+            [source, target, mode] => (source, target, Some(mode)),
             _ => {
                 findings.report(crate::decode::wrong_shape::<Self>(node));
                 return None;

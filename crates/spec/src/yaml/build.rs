@@ -82,16 +82,17 @@ impl<'a> Builder<'a> {
         event: Event<'_>,
         span: Span,
         findings: &mut Findings,
-    ) -> Result<(), Diagnostic> {
+    ) -> Result<(), Box<Diagnostic>> {
         let span = self.offsets.span(span);
         match event {
             Event::DocumentStart(_) => {
                 self.documents += 1;
                 if self.documents > 1 {
                     let message = "the file holds more than one document";
-                    return Err(Diagnostic::error(Code::DOCUMENTS, span, message)
+                    let diagnostic = Diagnostic::error(Code::DOCUMENTS, span, message)
                         .label("a second one begins here")
-                        .help("one file is one project; use `environments` for variants of it"));
+                        .help("one file is one project; use `environments` for variants of it");
+                    return Err(Box::new(diagnostic));
                 }
             }
             Event::Scalar(text, style, anchor, tag) => {
@@ -138,7 +139,11 @@ impl<'a> Builder<'a> {
             Event::Alias(anchor) => {
                 let Some((node, size)) = self.anchors.get(&anchor) else {
                     let message = "this alias stands inside of what it repeats";
-                    return Err(Diagnostic::error(Code::YAML_FEATURE, span, message));
+                    return Err(Box::new(Diagnostic::error(
+                        Code::YAML_FEATURE,
+                        span,
+                        message,
+                    )));
                 };
                 let (size, height) = (*size, size.height);
                 if self.stack.len() + height > DEPTH_MAX {
@@ -158,7 +163,7 @@ impl<'a> Builder<'a> {
         content: Content,
         start: Range<usize>,
         anchor: usize,
-    ) -> Result<(), Diagnostic> {
+    ) -> Result<(), Box<Diagnostic>> {
         if self.stack.len() >= DEPTH_MAX {
             return Err(too_deep(start));
         }
@@ -184,7 +189,7 @@ impl<'a> Builder<'a> {
         size: Size,
         anchor: usize,
         findings: &mut Findings,
-    ) -> Result<(), Diagnostic> {
+    ) -> Result<(), Box<Diagnostic>> {
         if anchor != 0 {
             // The copy is paid for as well: nested anchors would keep a subtree once a level.
             self.spend(size, &node.span)?;
@@ -206,19 +211,27 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn spend(&mut self, size: Size, span: &Range<usize>) -> Result<(), Diagnostic> {
+    fn spend(&mut self, size: Size, span: &Range<usize>) -> Result<(), Box<Diagnostic>> {
         self.spent.nodes = self.spent.nodes.saturating_add(size.nodes);
         self.spent.bytes = self.spent.bytes.saturating_add(size.bytes);
         if self.spent.nodes > NODES_MAX {
             let message =
                 format!("the file has more than {NODES_MAX} parts, what aliases repeat included");
-            return Err(Diagnostic::error(Code::TOO_LARGE, span.clone(), message));
+            return Err(Box::new(Diagnostic::error(
+                Code::TOO_LARGE,
+                span.clone(),
+                message,
+            )));
         }
         if self.spent.bytes > TEXT_MAX_BYTES {
             let message = format!(
                 "the texts of the file have more than {TEXT_MAX_BYTES} bytes, what aliases repeat included"
             );
-            return Err(Diagnostic::error(Code::TOO_LARGE, span.clone(), message));
+            return Err(Box::new(Diagnostic::error(
+                Code::TOO_LARGE,
+                span.clone(),
+                message,
+            )));
         }
         Ok(())
     }
@@ -333,7 +346,7 @@ fn refuse_tag(present: bool, span: &Range<usize>, findings: &mut Findings) {
     }
 }
 
-fn too_deep(span: Range<usize>) -> Diagnostic {
+fn too_deep(span: Range<usize>) -> Box<Diagnostic> {
     let message = format!("the file is nested deeper than {DEPTH_MAX} levels");
-    Diagnostic::error(Code::TOO_LARGE, span, message)
+    Box::new(Diagnostic::error(Code::TOO_LARGE, span, message))
 }

@@ -120,9 +120,16 @@ fn check_prints_the_resolved_plan() {
 #[test]
 fn what_is_not_up_is_a_clear_failure() {
     let stack = Stack::new(FILE);
-    let done = stack.run(&["release"]);
-    assert_eq!(done.status, Some(1), "{}{}", done.output, done.errors);
-    assert!(done.errors.contains("wharf up"), "{}", done.errors);
+    for command in [
+        &["ps"][..],
+        &["scale", "web=1"],
+        &["exec", "web", "true"],
+        &["rollout", "undo"],
+    ] {
+        let done = stack.run(command);
+        assert_eq!(done.status, Some(1), "{}{}", done.output, done.errors);
+        assert!(done.errors.contains("wharf up"), "{}", done.errors);
+    }
     // There is nothing to stop: that is what was asked for.
     stack.run(&["down"]).succeeded();
 }

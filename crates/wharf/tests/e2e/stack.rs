@@ -114,9 +114,17 @@ impl Stack {
         );
     }
 
+    /// What `ps --json` prints, also where it ends with 4 because something is not ready at the moment.
     #[track_caller]
     pub(crate) fn ps(&self) -> Value {
-        serde_json::from_str(&self.run(&["ps", "--json"]).succeeded().output).unwrap()
+        let done = self.run(&["ps", "--json"]);
+        assert!(
+            matches!(done.status, Some(0 | 4)),
+            "{}\n{}",
+            done.output,
+            done.errors
+        );
+        serde_json::from_str(&done.output).unwrap()
     }
 
     /// The pids of the ready replicas of a service, of its own release, sorted; fails unless all are ready.
@@ -196,12 +204,15 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        let done = self.run(&["down", "-v"]);
+        let done = self.run(&["down", "--volumes", "--yes"]);
+        let said = format!(
+            "{}: {:?}\n{}{}",
+            done.what, done.status, done.output, done.errors
+        );
         if std::thread::panicking() {
-            eprintln!(
-                "{}: {:?}\n{}{}",
-                done.what, done.status, done.output, done.errors
-            );
+            eprintln!("{said}");
+        } else {
+            assert_eq!(done.status, Some(0), "{said}");
         }
     }
 }

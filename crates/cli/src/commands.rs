@@ -1,0 +1,19 @@
+//! The commands, one file each.
+
+pub(crate) mod audit;
+pub(crate) mod check;
+pub(crate) mod doctor;
+pub(crate) mod down;
+pub(crate) mod exec;
+pub(crate) mod init;
+pub(crate) mod internal;
+pub(crate) mod logs;
+pub(crate) mod open;
+pub(crate) mod ps;
+pub(crate) mod release;
+pub(crate) mod restart;
+pub(crate) mod rollout;
+pub(crate) mod scale;
+pub(crate) mod schema;
+pub(crate) mod up;
+pub(crate) mod watch;

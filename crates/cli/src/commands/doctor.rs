@@ -1,0 +1,59 @@
+//! `wharf doctor`: what this machine can do, and what is missing.
+
+use serde::Serialize;
+use wharf_plan::model::StoreEngine;
+
+use crate::args::Global;
+use crate::exit::Code;
+use crate::output::{Output, Style, paint};
+use crate::project::Project;
+
+#[derive(Serialize)]
+struct Finding {
+    ok: bool,
+    what: String,
+    consequence: String,
+}
+
+pub(crate) fn run(global: &Global, output: &Output) -> anyhow::Result<Code> {
+    let mut findings: Vec<Finding> = wharf_process::capabilities::probe()
+        .into_iter()
+        .map(|finding| Finding { ok: finding.ok, what: finding.what, consequence: finding.consequence })
+        .collect();
+    for engine in [StoreEngine::Postgres, StoreEngine::Redis] {
+        findings.push(match wharf_store::find(engine, None) {
+            Ok(server) => Finding {
+                ok: true,
+                what: format!("{} {} at {}", engine.as_str(), server.version, server.program.display()),
+                consequence: String::new(),
+            },
+            Err(error) => Finding { ok: false, what: format!("{} for stores", engine.as_str()), consequence: error.to_string() },
+        });
+    }
+    for (program, needed) in [("cargo", "Rust services"), ("npm", "Node services"), ("python3", "Python services"), ("go", "Go services")] {
+        let found = std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()));
+        let consequence = if found { String::new() } else { format!("{needed} cannot be built here") };
+        findings.push(Finding { ok: found, what: format!("{program} builds {needed}"), consequence });
+    }
+    findings.extend(file_finding(global));
+    if output.json {
+        output.value(&findings)?;
+    } else {
+        for finding in &findings {
+            let (sign, style) = if finding.ok { ("ok  ", Style::Good) } else { ("miss", Style::Busy) };
+            let consequence = if finding.ok { String::new() } else { format!(": {}", finding.consequence) };
+            output.line(&format!("{} {}{consequence}", paint(sign, style, output.color_out), finding.what));
+        }
+    }
+    Ok(Code::Done)
+}
+
+/// The file, if there is one: what is wrong with it belongs here too.
+fn file_finding(global: &Global) -> Option<Finding> {
+    let project = Project::locate(global).ok()?;
+    let bytes = project.read().ok()?;
+    let (plan, diagnostics) = wharf_plan::resolve(&bytes, global.env.as_deref());
+    let shown = project.file.display();
+    let consequence = if plan.is_some() { String::new() } else { format!("{} problems; `wharf check` shows them", diagnostics.len()) };
+    Some(Finding { ok: plan.is_some(), what: format!("{shown} is valid"), consequence })
+}

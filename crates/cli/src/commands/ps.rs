@@ -1,0 +1,111 @@
+//! `wharf ps`
+
+use wharf_engine::api::{ProjectState, ReplicaState, ReplicaStatus, Status};
+use wharf_engine::client::ClientError;
+
+use crate::args::Global;
+use crate::exit::Code;
+use crate::launcher::{block_on, ensure_engine};
+use crate::output::{Output, Style, paint};
+use crate::project::Project;
+use crate::terminal::{moment, outcome_style};
+
+pub(crate) fn run(global: &Global, output: &Output) -> anyhow::Result<Code> {
+    let project = Project::locate(global)?;
+    let status = block_on(async {
+        match project.client().status().await {
+            // What a killed engine left goes on running: a new one adopts it and can tell.
+            Err(ClientError::NotRunning(_)) if project.state.database().exists() && is_up(&project) => {
+                Ok(ensure_engine(&project.state).await?.status().await?)
+            }
+            status => Ok(status?),
+        }
+    })?;
+    if output.json {
+        output.compact(&status)?;
+    } else {
+        print(&status, output);
+    }
+    Ok(match status.state {
+        ProjectState::Unhealthy => Code::Unhealthy,
+        _ => Code::Done,
+    })
+}
+
+/// Whether an engine was killed rather than ended: one that ends removes its socket.
+pub(crate) fn is_up(project: &Project) -> bool {
+    project.state.engine_socket().exists()
+}
+
+fn print(status: &Status, output: &Output) {
+    let release = status.release.map(|release| format!(" at {release}")).unwrap_or_default();
+    let url = status.url.as_deref().unwrap_or("no address yet");
+    output.line(&format!("{}{release}  {url}", paint(status.project.as_str(), Style::Strong, output.color_out)));
+    if let Some(rollout) = status.rollout.as_ref().filter(|rollout| !rollout.outcome.is_final() || rollout.message.is_some()) {
+        let outcome = paint(rollout.outcome.as_str(), outcome_style(rollout.outcome), output.color_out);
+        let message = rollout.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
+        output.line(&format!("{} is {outcome}{message}", rollout.release));
+    }
+    let mut rows = vec![];
+    for service in &status.services {
+        let all = service.replicas.iter().map(|replica| (replica, true));
+        let leaving = service.leaving.iter().map(|replica| (replica, output.verbose || is_busy(replica)));
+        let shown: Vec<&ReplicaStatus> = all.chain(leaving).filter(|(_, shown)| *shown).map(|(r, _)| r).collect();
+        let ready = format!("{}/{}", service.ready, service.desired);
+        if shown.is_empty() {
+            let state = match service.next_run {
+                Some(next) => format!("runs next at {}", moment(next)),
+                None => service.message.clone().unwrap_or_default(),
+            };
+            rows.push(vec![
+                (service.name.to_string(), None),
+                (ready.clone(), None),
+                (String::new(), None),
+                (state, Some(Style::Busy)),
+            ]);
+        }
+        for (index, replica) in shown.into_iter().enumerate() {
+            let first = |text: &str| if index == 0 { text.to_owned() } else { String::new() };
+            let number = |number: Option<u32>| number.map(|number| number.to_string()).unwrap_or_default();
+            rows.push(vec![
+                (first(service.name.as_str()), None),
+                (first(&ready), None),
+                (replica.id.to_string(), None),
+                (replica.state.as_str().to_owned(), Some(state_style(replica.state))),
+                (number(replica.pid), None),
+                (number(replica.port.map(u32::from)), None),
+                (replica.restarts.to_string(), None),
+            ]);
+        }
+    }
+    for store in &status.stores {
+        let style = if matches!(store.state.as_str(), "ready" | "external") { Style::Good } else { Style::Bad };
+        rows.push(vec![
+            (store.name.to_string(), None),
+            (String::new(), None),
+            (store.engine.clone(), None),
+            (store.state.clone(), Some(style)),
+            (store.pid.map(|pid| pid.to_string()).unwrap_or_default(), None),
+            (store.port.map(|port| port.to_string()).unwrap_or_default(), None),
+        ]);
+    }
+    output.table(&["name", "ready", "replica", "state", "pid", "port", "restarts"], &rows);
+    let messages = status.services.iter().filter_map(|service| Some((&service.name, service.message.as_ref()?)));
+    let stores = status.stores.iter().filter_map(|store| Some((&store.name, store.message.as_ref()?)));
+    for (name, message) in messages.chain(stores) {
+        output.line(&format!("{name}: {message}"));
+    }
+}
+
+fn is_busy(replica: &ReplicaStatus) -> bool {
+    replica.state != ReplicaState::Standby
+}
+
+fn state_style(state: ReplicaState) -> Style {
+    match state {
+        ReplicaState::Ready | ReplicaState::Completed => Style::Good,
+        ReplicaState::Unready | ReplicaState::CrashLoop | ReplicaState::Restarting => Style::Bad,
+        ReplicaState::Starting => Style::Busy,
+        ReplicaState::Draining | ReplicaState::Standby | ReplicaState::Stopping => Style::Faint,
+    }
+}

@@ -1,0 +1,58 @@
+//! `wharf release`
+
+use wharf_engine::api::{Accepted, ReleaseRequest};
+use wharf_engine::client::Client;
+
+use crate::args::{Global, Listen, ReleaseArgs};
+use crate::exit::Code;
+use crate::follow::{Ended, expect_complete, follow};
+use crate::launcher::{block_on, ensure_engine};
+use crate::output::Output;
+use crate::project::{Project, actor, env_values};
+
+pub(crate) fn run(global: &Global, args: &ReleaseArgs, output: &Output) -> anyhow::Result<Code> {
+    let project = Project::locate(global)?;
+    block_on(async {
+        let (client, accepted) = request(&project, global, Listen::default(), output).await?;
+        if args.detach {
+            output.line(&format!("{} is being built", accepted.release));
+            return Ok(Code::Done);
+        }
+        let ended = follow(&project.state, &client, &accepted, global.timeout, output).await?;
+        finish(&accepted, &ended, output)?;
+        Ok(Code::Done)
+    })
+}
+
+/// Says how a release ended; an error unless it is complete.
+pub(crate) fn finish(accepted: &Accepted, ended: &Ended, output: &Output) -> anyhow::Result<()> {
+    expect_complete(accepted.release, ended)?;
+    match &ended.message {
+        Some(message) => output.line(message),
+        None => output.line(&format!("{} is complete", accepted.release)),
+    }
+    Ok(())
+}
+
+/// Asks for a release of the file as it is now.
+pub(crate) async fn request(
+    project: &Project,
+    global: &Global,
+    listen: Listen,
+    output: &Output,
+) -> anyhow::Result<(Client, Accepted)> {
+    let plan = project.plan(global, output)?;
+    let env = env_values(&plan);
+    let client = ensure_engine(&project.state).await?;
+    let request = ReleaseRequest {
+        plan,
+        base_dir: project.base_dir.clone(),
+        env,
+        actor: actor(),
+        restart: vec![],
+        http: listen.http,
+        https: listen.https,
+    };
+    let accepted = client.release(&request).await?;
+    Ok((client, accepted))
+}

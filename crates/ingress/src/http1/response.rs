@@ -1,0 +1,241 @@
+//! The head of a replica's response: read into headers without copying their values.
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+
+use super::head::content_length;
+
+/// The longest head of a response; above, 502.
+const HEAD_MAX_BYTES: usize = 64 * 1024;
+
+/// The most header fields of a response; above, 502.
+const HEADERS_MAX: usize = 128;
+
+/// How the end of a response's body is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// After this many bytes.
+    Length(u64),
+    /// By the chunked coding.
+    Chunked,
+    /// Where the connection ends.
+    UntilClose,
+}
+
+/// A response without its body.
+#[derive(Debug)]
+pub(crate) struct Head {
+    /// The status.
+    pub(crate) status: StatusCode,
+    /// The header fields, hop-by-hop ones included.
+    pub(crate) headers: HeaderMap,
+    /// Where the body ends.
+    pub(crate) framing: Framing,
+    /// Whether the connection may carry another request afterwards.
+    pub(crate) keep_alive: bool,
+}
+
+/// Why a response is not passed on.
+#[derive(Debug, thiserror::Error)]
+#[error("the response is malformed: {0}")]
+pub(crate) struct ResponseError(pub(crate) &'static str);
+
+/// Takes one head from the front of `buffer`; none: it is not complete yet. Interim responses are cut and skipped,
+/// except 101.
+pub(crate) fn take(buffer: &mut BytesMut, method: &Method) -> Result<Option<Head>, ResponseError> {
+    loop {
+        let Some(head) = take_one(buffer, method)? else {
+            return Ok(None);
+        };
+        if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(Some(head));
+        }
+    }
+}
+
+fn take_one(buffer: &mut BytesMut, method: &Method) -> Result<Option<Head>, ResponseError> {
+    let mut slots = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut parsed = httparse::Response::new(&mut slots);
+    let length = match parsed.parse(buffer) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) if buffer.len() > HEAD_MAX_BYTES => {
+            return Err(ResponseError("its head is longer than 64 KiB"));
+        }
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(httparse::Error::TooManyHeaders) => {
+            return Err(ResponseError("it has more than 128 header fields"));
+        }
+        Err(_) => return Err(ResponseError("its head is not HTTP/1.1")),
+    };
+    let minor = parsed.version.unwrap_or_default();
+    let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
+    let status = status.ok_or(ResponseError("its status is not 100 to 999"))?;
+    let base = buffer.as_ptr() as usize;
+    let mut ranges = [(0_usize, 0_usize, 0_usize, 0_usize); HEADERS_MAX];
+    let count = parsed.headers.len();
+    for (range, header) in ranges.iter_mut().zip(parsed.headers.iter()) {
+        let name = header.name.as_ptr() as usize - base;
+        // An empty value may point anywhere.
+        let value = if header.value.is_empty() {
+            0
+        } else {
+            header.value.as_ptr() as usize - base
+        };
+        *range = (
+            name,
+            name + header.name.len(),
+            value,
+            value + header.value.len(),
+        );
+    }
+    let bytes = buffer.split_to(length).freeze();
+    let headers = headers(&bytes, &ranges[..count])?;
+    let (framing, consistent) = framing(&headers, status, method)?;
+    let keep_alive =
+        minor == 1 && consistent && framing != Framing::UntilClose && !closes(&headers);
+    Ok(Some(Head {
+        status,
+        headers,
+        framing,
+        keep_alive,
+    }))
+}
+
+fn headers(
+    bytes: &Bytes,
+    ranges: &[(usize, usize, usize, usize)],
+) -> Result<HeaderMap, ResponseError> {
+    // Room for what the ingress adds, so that the map is allocated once.
+    let mut headers = HeaderMap::with_capacity(ranges.len() + 8);
+    for (name_start, name_end, value_start, value_end) in ranges {
+        let name = HeaderName::from_bytes(&bytes[*name_start..*name_end])
+            .map_err(|_| ResponseError("a header's name is malformed"))?;
+        let value = HeaderValue::from_maybe_shared(bytes.slice(*value_start..*value_end))
+            .map_err(|_| ResponseError("a header's value is malformed"))?;
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+/// The framing, and whether the head says it in one way only.
+fn framing(
+    headers: &HeaderMap,
+    status: StatusCode,
+    method: &Method,
+) -> Result<(Framing, bool), ResponseError> {
+    let mut length = None;
+    for value in headers.get_all(CONTENT_LENGTH) {
+        let value = content_length(value.as_bytes())
+            .ok_or(ResponseError("its Content-Length is not a number"))?;
+        if length.is_some_and(|earlier| earlier != value) {
+            return Err(ResponseError("it has two different Content-Lengths"));
+        }
+        length = Some(value);
+    }
+    let encoding = headers.get(TRANSFER_ENCODING);
+    let bodyless = *method == Method::HEAD
+        || status == StatusCode::NO_CONTENT
+        || status == StatusCode::NOT_MODIFIED
+        || status.is_informational();
+    if bodyless {
+        return Ok((Framing::Length(0), true));
+    }
+    match (encoding, length) {
+        (Some(value), length) => {
+            if !value.as_bytes().eq_ignore_ascii_case(b"chunked") {
+                return Err(ResponseError("its Transfer-Encoding is not `chunked`"));
+            }
+            Ok((Framing::Chunked, length.is_none()))
+        }
+        (None, Some(length)) => Ok((Framing::Length(length), true)),
+        (None, None) => Ok((Framing::UntilClose, true)),
+    }
+}
+
+fn closes(headers: &HeaderMap) -> bool {
+    headers.get_all(CONNECTION).iter().any(|value| {
+        value
+            .as_bytes()
+            .split(|byte| *byte == b',')
+            .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, method: Method, expected: Option<(u16, Framing, bool)>) {
+        let mut buffer = BytesMut::from(text.as_bytes());
+        let found = take(&mut buffer, &method).ok().flatten();
+        assert_eq!(
+            found.map(|head| (head.status.as_u16(), head.framing, head.keep_alive)),
+            expected,
+            "{text:?}"
+        );
+    }
+
+    #[test]
+    fn finds_the_framing() {
+        let length = |n| Framing::Length(n);
+        check(
+            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc",
+            Method::GET,
+            Some((200, length(3), true)),
+        );
+        check(
+            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n",
+            Method::HEAD,
+            Some((200, length(0), true)),
+        );
+        check(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            Method::GET,
+            Some((200, Framing::Chunked, true)),
+        );
+        check(
+            "HTTP/1.1 200 OK\r\n\r\n",
+            Method::GET,
+            Some((200, Framing::UntilClose, false)),
+        );
+        check(
+            "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+            Method::GET,
+            Some((200, length(0), false)),
+        );
+        check(
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: Close\r\n\r\n",
+            Method::GET,
+            Some((200, length(0), false)),
+        );
+        check(
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No\r\nE:\r\n\r\n",
+            Method::GET,
+            Some((204, length(0), true)),
+        );
+        check(
+            "HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n",
+            Method::GET,
+            Some((101, length(0), true)),
+        );
+        let both = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n";
+        check(both, Method::GET, Some((200, Framing::Chunked, false)));
+    }
+
+    #[test]
+    fn refuses_what_is_ambiguous() {
+        for text in [
+            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: -3\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+            "SSH-2.0-OpenSSH_9.2\r\n\r\n",
+        ] {
+            assert!(
+                take(&mut BytesMut::from(text.as_bytes()), &Method::GET).is_err(),
+                "{text:?}"
+            );
+        }
+    }
+}
