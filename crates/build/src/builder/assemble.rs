@@ -91,7 +91,7 @@ pub(super) async fn assemble(
             snapshot::hash_program(path, &mut first)?;
         }
         snapshot::hash(&context, &entries, &mut first)?;
-        if let Some(artifact) = artifact::open(&artifacts, &first.finish()) {
+        if let Some(artifact) = artifact::reuse(&artifacts, &first.finish()) {
             return Ok(artifact);
         }
         let scratch = Scratch::new(&artifacts)?;

@@ -66,7 +66,7 @@ pub(super) async fn build(job: &Job, found: &Node) -> Result<Artifact, BuildErro
     let lock = artifacts_lock(&job.artifacts, &job.progress).await?;
     // What lies outside of the folder is not in the digest, so that a build of the same digest may differ.
     if !found.reaches_out
-        && let Some(artifact) = artifact::open(&job.artifacts, &found_content.digest)
+        && let Some(artifact) = artifact::reuse(&job.artifacts, &found_content.digest)
     {
         return Ok(artifact);
     }

@@ -73,7 +73,7 @@ pub(super) async fn build(job: &Job, found: &Python) -> Result<Artifact, BuildEr
         digest.add(bare.digest.as_bytes());
         digest.finish()
     };
-    if let Some(artifact) = artifact::open(&job.artifacts, &digest) {
+    if let Some(artifact) = artifact::reuse(&job.artifacts, &digest) {
         return Ok(artifact);
     }
     let scratch = Scratch::new(&job.artifacts)?;
