@@ -15,13 +15,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use wharf_base::clock::{self, Timestamp};
 use wharf_plan::model::Command;
 
 use crate::error::BuildError;
+use crate::lock::try_lock;
 
 const FORMAT: u32 = 1;
+
+/// Far above the time between the end of a build and the release that refers to its artifact.
+const RECENT: Duration = Duration::from_secs(600);
 
 /// Something that can be started, as often as wanted: immutable, named by its content.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,17 +112,47 @@ pub fn open(artifacts: &Path, digest: &str) -> Option<Artifact> {
     })
 }
 
+/// As [`open`], for a build: from now on it counts as recent.
+pub(crate) fn reuse(artifacts: &Path, digest: &str) -> Option<Artifact> {
+    let artifact = open(artifacts, digest)?;
+    let now = UNIX_EPOCH + Duration::from_millis(clock::now().0);
+    let touched =
+        fs::File::open(artifacts.join(digest)).and_then(|folder| folder.set_modified(now));
+    // Only a folder of another user cannot be touched, and that user does not prune it either.
+    drop(touched);
+    Some(artifact)
+}
+
+fn is_recent(folder: &Path) -> bool {
+    let modified = fs::metadata(folder).and_then(|metadata| metadata.modified());
+    let Some(since_epoch) = modified
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+    else {
+        return false;
+    };
+    let modified = Timestamp(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX));
+    clock::now().since(modified) < RECENT
+}
+
 /// A folder under construction; removed when dropped before [`Scratch::keep`].
 pub(crate) struct Scratch {
     path: Option<PathBuf>,
 }
 
 impl Scratch {
-    /// A new folder `<artifacts>/.new-<purpose>`, and in it an empty `root`. What an earlier process left is removed: the
-    /// caller holds the lock.
-    pub(crate) fn new(artifacts: &Path, purpose: &str) -> Result<Self, BuildError> {
-        let path = artifacts.join(format!(".new-{purpose}"));
-        remove(&path)?;
+    /// A new folder `<artifacts>/.new-…`, and in it an empty `root`. What earlier attempts left is removed: the caller holds
+    /// the lock. The name is new each time, because a cancelled attempt may still be copying into its own.
+    pub(crate) fn new(artifacts: &Path) -> Result<Self, BuildError> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        for path in folders(artifacts)? {
+            if name_of(&path).starts_with(".new-") {
+                // Best effort, for the same reason: what is left is removed another time.
+                drop(remove(&path));
+            }
+        }
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = artifacts.join(format!(".new-{}-{count}", std::process::id()));
         let root = path.join("root");
         fs::create_dir_all(&root).map_err(|e| BuildError::io("cannot make", &root, e))?;
         Ok(Self { path: Some(path) })
@@ -173,18 +210,22 @@ pub(crate) fn remove(path: &Path) -> Result<(), BuildError> {
     }
 }
 
-/// Removes every artifact of a service whose digest is not in `keep`; gives how many. Not while a build of the same service runs.
+/// Removes the artifacts of a service whose digest is not in `keep`; gives how many. What was built or found again within the last
+/// ten minutes stays: it may not be in anybody's list yet. While the service is being built nothing is removed.
 ///
 /// # Errors
 /// A folder could not be read or removed.
 pub fn prune(artifacts: &Path, keep: &[&str]) -> Result<usize, BuildError> {
+    if !artifacts.exists() {
+        return Ok(0);
+    }
+    let Some(_held) = try_lock(&artifacts.join(".lock"))? else {
+        return Ok(0);
+    };
     let mut removed = 0;
     for path in folders(artifacts)? {
-        let name = path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        if !name.starts_with('.') && !keep.contains(&name.as_str()) {
+        let name = name_of(&path);
+        if !name.starts_with('.') && !keep.contains(&name.as_str()) && !is_recent(&path) {
             // Renamed first, so that one that is half removed is not taken for whole.
             let dying = artifacts.join(format!(".old-{name}"));
             remove(&dying)?;
@@ -225,6 +266,12 @@ pub fn prune_cache(cache: &Path, artifacts: &[&Path]) -> Result<usize, BuildErro
     Ok(removed)
 }
 
+fn name_of(path: &Path) -> String {
+    path.file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
 /// The folders in `parent`, none where it is not there.
 fn folders(parent: &Path) -> Result<Vec<PathBuf>, BuildError> {
     let entries = match fs::read_dir(parent) {
@@ -248,7 +295,7 @@ mod tests {
     use super::*;
 
     fn made(artifacts: &Path, digest: &str, record: &Record) -> Artifact {
-        let scratch = Scratch::new(artifacts, "test").unwrap();
+        let scratch = Scratch::new(artifacts).unwrap();
         fs::write(scratch.path().join("root/file"), "x").unwrap();
         scratch.keep(artifacts, digest, record).unwrap()
     }
@@ -257,7 +304,7 @@ mod tests {
     fn an_artifact_is_whole_or_absent() {
         let dir = tempfile::tempdir().unwrap();
         let artifacts = dir.path();
-        drop(Scratch::new(artifacts, "dropped").unwrap());
+        drop(Scratch::new(artifacts).unwrap());
         assert_eq!(folders(artifacts).unwrap(), Vec::<PathBuf>::new());
         let mut record = Record::new();
         record.path_prepend = vec!["bin".into(), "/abs".into()];
@@ -293,10 +340,21 @@ mod tests {
         fs::create_dir_all(cache.join("venv/unused")).unwrap();
         made(&artifacts, "aa", &record);
         made(&artifacts, "bb", &Record::new());
+        made(&artifacts, "cc", &Record::new());
         fs::create_dir(artifacts.join(".old-cc")).unwrap();
+        let long_ago = UNIX_EPOCH + Duration::from_secs(1);
+        for digest in ["aa", "bb"] {
+            let folder = fs::File::open(artifacts.join(digest)).unwrap();
+            folder.set_modified(long_ago).unwrap();
+        }
         assert_eq!(prune(&artifacts, &["aa"]).unwrap(), 1);
         assert!(open(&artifacts, "aa").is_some() && open(&artifacts, "bb").is_none());
         assert!(!artifacts.join(".old-cc").exists());
+        assert!(open(&artifacts, "cc").is_some(), "it is recent");
+        let folder = fs::File::open(artifacts.join("cc")).unwrap();
+        folder.set_modified(long_ago).unwrap();
+        assert!(reuse(&artifacts, "cc").is_some());
+        assert_eq!(prune(&artifacts, &["aa"]).unwrap(), 0, "it is recent again");
         assert_eq!(prune_cache(&cache, &[&artifacts]).unwrap(), 1);
         assert!(cache.join("venv/used").exists() && !cache.join("venv/unused").exists());
         fs::remove_dir(cache.join("venv/used")).unwrap();

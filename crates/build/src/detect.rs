@@ -48,6 +48,8 @@ pub struct Detected {
     pub companions: Vec<(String, Command)>,
     /// The stores that its dependencies speak to.
     pub stores: BTreeSet<StoreNeed>,
+    /// Files of the folder that it writes: a SQLite database.
+    pub data_files: Vec<String>,
     /// The environment variables that its source asks for.
     pub variables: BTreeSet<String>,
     /// Whether there is a Dockerfile too.
@@ -113,6 +115,7 @@ impl Detected {
             release_hint: None,
             companions: Vec::new(),
             stores: BTreeSet::new(),
+            data_files: Vec::new(),
             variables: BTreeSet::new(),
             dockerfile: false,
             notes: Vec::new(),

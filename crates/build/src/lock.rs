@@ -17,27 +17,38 @@ pub(crate) struct Lock {
     _file: File,
 }
 
+/// The lock of `path`, unless somebody holds it.
+pub(crate) fn try_lock(path: &Path) -> Result<Option<Lock>, BuildError> {
+    let file = open(path)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(Lock { _file: file })),
+        Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => Ok(None),
+        Err(e) => Err(BuildError::io("cannot lock", path, e.into())),
+    }
+}
+
+fn open(path: &Path) -> Result<File, BuildError> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(|e| BuildError::io("cannot make", parent, e))?;
+    }
+    File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .map_err(|e| BuildError::io("cannot open", path, e))
+}
+
 /// Waits for the lock of `path`, a file that is made where it is not there and never removed.
 pub(crate) async fn lock(
     path: &Path,
     what: &str,
     progress: &ProgressSink,
 ) -> Result<Lock, BuildError> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(|e| BuildError::io("cannot make", parent, e))?;
-    }
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)
-        .map_err(|e| BuildError::io("cannot open", path, e))?;
     let mut told = false;
     loop {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(Lock { _file: file }),
-            Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => {}
-            Err(e) => return Err(BuildError::io("cannot lock", path, e.into())),
+        if let Some(lock) = try_lock(path)? {
+            return Ok(lock);
         }
         if !told {
             progress(Progress::Step(format!(

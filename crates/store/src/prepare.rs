@@ -114,7 +114,8 @@ pub async fn prepare(request: Request) -> Result<Prepared, StoreError> {
             let admin = postgres::files::admin_password(&dir)?;
             let initdb = server.program.with_file_name("initdb");
             postgres::files::data_folder(&initdb, &dir, &admin, account).await?;
-            let configuration = postgres::files::configuration(&dir, &credentials, account)?;
+            let configuration =
+                postgres::files::configuration(&dir, &credentials, server.major(), account)?;
             let argument = format!("config_file={}", configuration.display());
             (
                 vec!["-c".to_owned(), argument],

@@ -91,10 +91,10 @@ pub(super) async fn assemble(
             snapshot::hash_program(path, &mut first)?;
         }
         snapshot::hash(&context, &entries, &mut first)?;
-        if let Some(artifact) = artifact::open(&artifacts, &first.finish()) {
+        if let Some(artifact) = artifact::reuse(&artifacts, &first.finish()) {
             return Ok(artifact);
         }
-        let scratch = Scratch::new(&artifacts, "artifact")?;
+        let scratch = Scratch::new(&artifacts)?;
         let (bin, root) = (scratch.path().join("bin"), scratch.path().join("root"));
         if !programs.is_empty() {
             fs::create_dir(&bin).map_err(|e| BuildError::io("cannot make", &bin, e))?;

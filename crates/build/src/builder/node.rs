@@ -15,6 +15,7 @@ use crate::error::BuildError;
 use crate::process::{Progress, Step, run};
 use crate::snapshot::{self, Fingerprint, Scope};
 use crate::tool;
+use crate::tree;
 
 /// Scripts of the package that `install` runs: they may read anything in it.
 const INSTALL_SCRIPTS: [&str; 6] = [
@@ -65,11 +66,11 @@ pub(super) async fn build(job: &Job, found: &Node) -> Result<Artifact, BuildErro
     let lock = artifacts_lock(&job.artifacts, &job.progress).await?;
     // What lies outside of the folder is not in the digest, so that a build of the same digest may differ.
     if !found.reaches_out
-        && let Some(artifact) = artifact::open(&job.artifacts, &found_content.digest)
+        && let Some(artifact) = artifact::reuse(&job.artifacts, &found_content.digest)
     {
         return Ok(artifact);
     }
-    let scratch = Scratch::new(&job.artifacts, "artifact")?;
+    let scratch = Scratch::new(&job.artifacts)?;
     let root = scratch.path().join("root");
     // Hashed again while it is copied, so that the digest holds even if the source changes meanwhile.
     let digest = blocking({
@@ -100,7 +101,7 @@ pub(super) async fn build(job: &Job, found: &Node) -> Result<Artifact, BuildErro
         let _held = lock;
         let cache = root.join("node_modules/.cache");
         artifact::remove(&cache)?;
-        snapshot::seal(&root)?;
+        tree::seal(&root)?;
         put_links(&root, &links)?;
         scratch.keep(&artifacts, &digest, &record)
     })
@@ -118,7 +119,7 @@ async fn install(job: &Job, found: &Node, node: &Path, root: &Path) -> Result<()
     let modules = root.join("node_modules");
     if keepable && kept.join("node_modules").is_dir() {
         (job.progress)(Progress::Step("dependencies are unchanged".to_owned()));
-        return blocking(move || snapshot::link_tree(&kept.join("node_modules"), &modules)).await;
+        return blocking(move || tree::link_tree(&kept.join("node_modules"), &modules)).await;
     }
     let argv: &[&str] = match (found.manager, found.locked) {
         (Manager::Npm, true) => &["npm", "ci", "--include=dev", "--no-audit", "--no-fund"],
@@ -143,8 +144,8 @@ async fn install(job: &Job, found: &Node, node: &Path, root: &Path) -> Result<()
         let new = kept.with_extension("new");
         artifact::remove(&new)?;
         fs::create_dir_all(&new).map_err(|e| BuildError::io("cannot make", &new, e))?;
-        snapshot::seal(&modules)?;
-        snapshot::link_tree(&modules, &new.join("node_modules"))?;
+        tree::seal(&modules)?;
+        tree::link_tree(&modules, &new.join("node_modules"))?;
         artifact::remove(&kept)?;
         fs::rename(&new, &kept).map_err(|e| BuildError::io("cannot make", &kept, e))
     })

@@ -19,6 +19,7 @@ use crate::lock::lock;
 use crate::process::{Step, run};
 use crate::snapshot::{self, Fingerprint, Scope};
 use crate::tool;
+use crate::tree;
 
 /// Written when an environment is whole.
 const WHOLE: &str = ".wharf-whole";
@@ -72,10 +73,10 @@ pub(super) async fn build(job: &Job, found: &Python) -> Result<Artifact, BuildEr
         digest.add(bare.digest.as_bytes());
         digest.finish()
     };
-    if let Some(artifact) = artifact::open(&job.artifacts, &digest) {
+    if let Some(artifact) = artifact::reuse(&job.artifacts, &digest) {
         return Ok(artifact);
     }
-    let scratch = Scratch::new(&job.artifacts, "artifact")?;
+    let scratch = Scratch::new(&job.artifacts)?;
     let root = scratch.path().join("root");
     let copied = blocking({
         let (context, root, mut copied) = (job.context.clone(), root.clone(), fingerprint(""));
@@ -199,7 +200,7 @@ async fn make(
     }
     let (mark, made) = (venv.join(WHOLE), venv.to_owned());
     blocking(move || {
-        snapshot::open_to_readers(&made)?;
+        tree::open_to_readers(&made)?;
         fs::write(&mark, "").map_err(|e| BuildError::io("cannot write", &mark, e))
     })
     .await

@@ -31,6 +31,10 @@ const SERVERS: [&str; 14] = [
     "@remix-run/serve",
 ];
 
+/// Vite's preview server by its API: the `vite preview` command writes beside its configuration, in the artifact.
+const VITE_PREVIEW: &str = "node --input-type=module -e \"import { preview } from 'vite'; await preview({ configFile: false, \
+    preview: { host: true, port: Number(process.env.PORT), strictPort: true, allowedHosts: true } })\"";
+
 /// Who installs the dependencies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manager {
@@ -143,7 +147,14 @@ fn start(
     detected.default_command = match node.scripts.get("start") {
         Some(line) if line.contains("react-scripts start") => {
             detected.port_hint = Some(PORT);
-            shell("npx --yes serve -s build -l tcp://0.0.0.0:$PORT")
+            if dependencies.contains_key("serve") {
+                shell("serve -s build -l tcp://0.0.0.0:$PORT")
+            } else {
+                detected.notes.push(
+                    "add `serve` to the dependencies: `npx` fetches it at every start".to_owned(),
+                );
+                shell("npx --yes serve -s build -l tcp://0.0.0.0:$PORT")
+            }
         }
         Some(_) if node.scripts.contains_key("prestart") => shell(&format!("{manager} start")),
         Some(line) if line.starts_with("next start") && !line.contains("-p") => {
@@ -153,10 +164,10 @@ fn start(
         None if dependencies.contains_key("vite") && node.scripts.contains_key("build") => {
             detected.port_hint = Some(PORT);
             detected.notes.push(
-                "the built page is served by `vite preview`; a server of your own or a static host is better in production"
+                "the built page is served by Vite's preview server, from `dist`; a static host is better in production"
                     .to_owned(),
             );
-            shell("vite preview --host 0.0.0.0 --port $PORT --strictPort")
+            shell(VITE_PREVIEW)
         }
         None if dependencies.contains_key("next") => {
             detected.port_hint = Some(PORT);

@@ -86,6 +86,15 @@ pub(super) fn detect(dir: &Path) -> Result<Option<Detected>, DetectError> {
     detected.metrics_hint = exporters.iter().any(|name| python.packages.contains(*name))
         && (sources.route(&["/metrics"]).is_some() || sources.contain("Instrumentator"));
     detected.stores = stores(&python.packages);
+    let django = matches!(python.framework, Some(Framework::Django { .. }));
+    if django && !detected.stores.contains(&StoreNeed::Postgres) && sources.contain("db.sqlite3") {
+        detected.data_files.push("db.sqlite3".to_owned());
+        detected.notes.push(
+            "its database is a file, which is shared by all replicas of this machine and by nothing else: PostgreSQL is \
+             better in production"
+                .to_owned(),
+        );
+    }
     Ok(Some(detected))
 }
 

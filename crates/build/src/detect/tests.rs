@@ -143,7 +143,9 @@ fn node() {
         ],
         &Expected {
             label: "Node.js",
-            command: Some("vite preview --host 0.0.0.0 --port $PORT --strictPort"),
+            command: Some(
+                "node --input-type=module -e \"import { preview } from 'vite'; await preview({ configFile: false, preview: { host: true, port: Number(process.env.PORT), strictPort: true, allowedHosts: true } })\"",
+            ),
             port: Some(3000),
             health: None,
             stores: &[],

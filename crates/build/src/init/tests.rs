@@ -1,6 +1,6 @@
 use std::fs;
 
-use wharf_plan::model::{Plan, Source};
+use wharf_plan::model::{Plan, Source, VolumeSource};
 use wharf_spec::diagnostic::Severity;
 
 use super::*;
@@ -63,7 +63,8 @@ fn rust() {
         "{text}"
     );
     assert!(
-        text.contains("# Its source also asks for: API_KEY") && !text.contains("does not ask for"),
+        text.contains("# Its source also asks for: API_KEY")
+            && !text.contains("for the variable PORT"),
         "{text}"
     );
 }
@@ -123,6 +124,22 @@ fn django_with_celery() {
             && text.contains("env_file: .env"),
         "{text}"
     );
+}
+
+#[test]
+fn django_with_a_file_for_a_database() {
+    let (plan, _) = check(&[
+        (
+            "site/manage.py",
+            "'DJANGO_SETTINGS_MODULE', 'shop.settings'",
+        ),
+        ("site/requirements.txt", "django\n"),
+        ("site/shop/settings.py", "'NAME': BASE_DIR / 'db.sqlite3'"),
+    ]);
+    let volume = &plan.services.values().next().unwrap().volumes[0];
+    assert_eq!(volume.target, "db.sqlite3");
+    let source = VolumeSource::Path("./site/db.sqlite3".to_owned());
+    assert_eq!(volume.source, source);
 }
 
 #[test]

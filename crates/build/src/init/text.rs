@@ -144,6 +144,22 @@ fn one(text: &mut Text, project: &Project, service: &Service) {
     if let Some(file) = &service.env_file {
         text.line(2, &format!("env_file: {}", scalar(file)));
     }
+    if !detected.data_files.is_empty() {
+        let folder = service.folder.trim_end_matches('/');
+        let volumes: Vec<String> = detected
+            .data_files
+            .iter()
+            .map(|file| match folder {
+                "." => quoted(&format!("./{file}:{file}")),
+                folder => quoted(&format!("{folder}/{file}:{file}")),
+            })
+            .collect();
+        text.noted(
+            2,
+            &format!("volumes: [{}]", volumes.join(", ")),
+            "it has to be able to write there",
+        );
+    }
     if port.is_some() {
         match &detected.health_hint {
             Some(path) => text.line(2, &format!("probes: {{ http: {path} }}")),

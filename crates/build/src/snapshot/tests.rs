@@ -176,9 +176,9 @@ fn linked_trees_are_whole() {
     fs::create_dir(from.path().join(".bin")).unwrap();
     std::os::unix::fs::symlink("../p/index.js", from.path().join(".bin/p")).unwrap();
     let tree = to.path().join("tree");
-    link_tree(from.path(), &tree).unwrap();
+    crate::tree::link_tree(from.path(), &tree).unwrap();
     assert_eq!(fs::read_to_string(tree.join(".bin/p")).unwrap(), "x");
-    seal(&tree).unwrap();
+    crate::tree::seal(&tree).unwrap();
     assert_eq!(
         fs::metadata(tree.join("p/index.js"))
             .unwrap()

@@ -71,6 +71,8 @@ async fn cargo() {
         "one None",
         "an older artifact stays as it was"
     );
+    let old = fs::File::open(project.request.artifacts.join(&one.digest)).unwrap();
+    old.set_modified(std::time::UNIX_EPOCH).unwrap();
     assert_eq!(
         wharf_build::prune(&project.request.artifacts, &[&two.digest]).unwrap(),
         1
