@@ -9,7 +9,8 @@ use anyhow::{Context as _, Result, bail};
 type Reference = (&'static str, fn() -> Result<String>);
 
 /// Every generated file.
-const REFERENCES: [Reference; 2] = [
+const REFERENCES: [Reference; 3] = [
+    ("docs/reference/cli.md", || Ok(wharf_cli::reference())),
     ("docs/reference/wharf-yaml.md", || {
         Ok(wharf_spec::reference())
     }),

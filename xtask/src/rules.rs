@@ -9,9 +9,7 @@ const LONG_LINES: usize = 600;
 /// No file is so good that it needs more.
 const MAX_LINES: usize = 1000;
 /// Names that say nothing about what is inside, of files and of folders.
-const EMPTY_NAMES: [&str; 7] = [
-    "utils", "util", "helpers", "helper", "common", "misc", "shared",
-];
+const EMPTY_NAMES: [&str; 6] = ["utils", "util", "helpers", "helper", "common", "misc"];
 
 /// What is wrong, and where.
 #[derive(Debug, PartialEq, Eq)]
