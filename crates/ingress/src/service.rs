@@ -60,6 +60,7 @@ pub(crate) async fn answer(
     match outcome {
         Ok(mut response) => {
             connection.hold(false);
+            connection.answer_begins();
             complete(&mut response, &record, route);
             if http1 && connection.is_draining() {
                 response
