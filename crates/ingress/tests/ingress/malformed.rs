@@ -329,9 +329,7 @@ fn each_is_refused() {
     let ingress = Ingress::start(&config(&[&replica]));
     for (name, request, status) in cases() {
         for split in [request.len(), 20, request.len().saturating_sub(1)] {
-            let t = std::time::Instant::now();
             check(&ingress, name, &request, split, status);
-            if t.elapsed().as_millis() > 500 { eprintln!("SLOW {name} {split} {:?}", t.elapsed()); }
         }
     }
     assert_eq!(
