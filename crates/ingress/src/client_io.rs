@@ -65,7 +65,7 @@ impl ClientIo {
     fn refuse(&mut self, refusal: Refusal, cx: &mut Context<'_>) {
         self.lingering = true;
         // An answer to an earlier request may be half written: then nothing can be said.
-        let silent = self.connection.is_active();
+        let silent = self.connection.is_answering();
         self.connection.linger();
         let request_id = ids::new_request_id(&mut fastrand::Rng::new());
         if !silent {

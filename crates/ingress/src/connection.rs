@@ -52,6 +52,8 @@ pub(crate) struct Connection {
     in_head: AtomicBool,
     verdict: AtomicU8,
     draining: AtomicBool,
+    /// Whether an answer to the request under way may have begun.
+    answering: AtomicBool,
     /// Set by the guard behind the head of an upgrade: what follows is not to be read as HTTP before it is decided.
     held: AtomicBool,
     waker: Mutex<Option<Waker>>,
@@ -76,6 +78,7 @@ impl Connection {
             in_head: AtomicBool::new(true),
             verdict: AtomicU8::new(Verdict::None as u8),
             draining: AtomicBool::new(false),
+            answering: AtomicBool::new(false),
             held: AtomicBool::new(false),
             waker: Mutex::new(None),
             refused: Mutex::new(None),
@@ -100,6 +103,7 @@ impl Connection {
 
     /// A request is under way.
     pub(crate) fn request_begins(&self) {
+        self.answering.store(false, Ordering::Relaxed);
         self.active.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -126,9 +130,14 @@ impl Connection {
             .store(monotonic::millis_after(LINGER_TIMEOUT), Ordering::Relaxed);
     }
 
-    /// Whether a request is under way.
-    pub(crate) fn is_active(&self) -> bool {
-        self.active.load(Ordering::Relaxed) > 0
+    /// The answer to the request under way begins.
+    pub(crate) fn answer_begins(&self) {
+        self.answering.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a part of an answer may be on its way.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.active.load(Ordering::Relaxed) > 0 && self.answering.load(Ordering::Relaxed)
     }
 
     /// Keeps what was answered.
@@ -199,7 +208,9 @@ impl Connection {
 
     /// Stops or continues reading requests.
     pub(crate) fn hold(&self, held: bool) {
-        self.held.store(held, Ordering::Relaxed);
+        if self.held.swap(held, Ordering::Relaxed) && !held {
+            self.wake();
+        }
     }
 
     /// Whether reading is stopped.

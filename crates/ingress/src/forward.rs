@@ -126,6 +126,7 @@ pub(crate) async fn forward(
             .exchanges
             .add(Exchange::new(Arc::clone(&record.connection))),
         tried: Vec::new(),
+        last: None,
         bodyless: framing == BodyFraming::None || framing == BodyFraming::Length(0),
         method,
     };
@@ -145,7 +146,7 @@ pub(crate) async fn forward(
                     return Err(refusal);
                 }
                 record.retries += 1;
-                record.error = Some(refusal.message);
+                attempts.last = Some(refusal);
                 sender = Sender::new(head.clone(), sender.take_untouched_body(), framing, limit);
             }
         }
@@ -191,12 +192,14 @@ struct Attempts<'a> {
     exchange: Registered,
     /// Endpoints that failed.
     tried: Vec<Arc<EndpointState>>,
+    /// What the client is told if there is no other endpoint.
+    last: Option<Refusal>,
     bodyless: bool,
     method: Method,
 }
 
 impl Attempts<'_> {
-    fn pick(&self, record: &mut Record) -> Result<Pick, Refusal> {
+    fn pick(&mut self, record: &mut Record) -> Result<Pick, Refusal> {
         let now = monotonic::millis();
         let mut random = self.worker.random.borrow_mut();
         let pick = self
@@ -211,13 +214,10 @@ impl Attempts<'_> {
                     .pick(&self.tried, now, &mut random)
             });
         let Some(pick) = pick else {
-            let message = match record.error.take() {
-                Some(error) => error,
-                None => format!("no replica of `{}` is ready", self.upstream.name),
-            };
-            return Err(
-                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "no_replica", message).retry_after(1),
-            );
+            return Err(self.last.take().unwrap_or_else(|| {
+                let message = format!("no replica of `{}` is ready", self.upstream.name);
+                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "no_replica", message).retry_after(1)
+            }));
         };
         record.release = Arc::clone(&pick.release);
         record.key.release = pick.release_label;
@@ -390,7 +390,6 @@ impl Attempts<'_> {
         upgrade: Option<OnUpgrade>,
         record: &mut Record,
     ) -> Result<Answer, Refusal> {
-        record.error = None;
         record.bytes_in = sender.received;
         sender.stop_watching();
         let idle_timeout = self.to.route.limits.idle_timeout;

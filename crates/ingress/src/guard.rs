@@ -8,6 +8,10 @@ use crate::http1::chunked::Chunked;
 use crate::http1::head::{self, Framing, HEAD_MAX_BYTES, HeadError, LINE_MAX_BYTES};
 use crate::refusal::Refusal;
 
+/// Up to this length an incomplete head is checked with each piece, as hyper does, so that the refusal is the guard's,
+/// which says why. Longer ones come from who sends byte by byte, and checking would cost more than sending.
+const PARTIAL_CHECKED_BYTES: usize = 4 * 1024;
+
 /// Where in the stream of requests the next byte is.
 #[derive(Debug)]
 enum State {
@@ -151,6 +155,9 @@ impl Guard {
         }
         let Some(end) = end else {
             partial.extend_from_slice(bytes);
+            if partial.len() <= PARTIAL_CHECKED_BYTES {
+                head::check_partial(partial)?;
+            }
             return Ok(bytes.len());
         };
         let head = if partial.is_empty() {

@@ -47,11 +47,14 @@ pub(crate) async fn answer(
         }
         Err(refusal) => (None, Err(refusal)),
     };
+    let mut last = connection.is_draining();
     let outcome = match outcome {
         Ok(Answer::Response(response)) => Ok(response),
         Ok(Answer::Tunnel(response, tunnel)) => Err((response, tunnel)),
         Err(refusal) => {
             worker.reject(refusal.reason);
+            // Whoever sends such a request may have meant its connection to be read otherwise.
+            last |= refusal.status == StatusCode::BAD_REQUEST;
             let response = refusal.response(&record.request_id);
             record.error = Some(refusal.message);
             Ok(response)
@@ -60,8 +63,9 @@ pub(crate) async fn answer(
     match outcome {
         Ok(mut response) => {
             connection.hold(false);
+            connection.answer_begins();
             complete(&mut response, &record, route);
-            if http1 && connection.is_draining() {
+            if http1 && last {
                 response
                     .headers_mut()
                     .insert(CONNECTION, HeaderValue::from_static("close"));

@@ -67,6 +67,11 @@ pub(crate) const BARE_LINE_FEED: HeadError = bad("a line of the request's head e
 /// A CR stands alone.
 pub(crate) const BARE_RETURN: HeadError = bad("a line of the request's head has CR without LF");
 
+const VERSION: HeadError = HeadError {
+    status: StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+    message: "the request's version is neither HTTP/1.1 nor HTTP/1.0",
+};
+
 const TOO_MANY: HeadError = HeadError {
     status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
     message: "the request has more than 100 header fields",
@@ -111,6 +116,20 @@ pub(crate) fn check(head: &[u8]) -> Result<Head, HeadError> {
         framing,
         upgrade: seen.upgrade,
     })
+}
+
+/// Checks the beginning of a head that is not complete yet, more loosely than [`check`].
+///
+/// # Errors
+/// Whatever follows, it will be no head.
+pub(crate) fn check_partial(head: &[u8]) -> Result<(), HeadError> {
+    let mut slots = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    match httparse::Request::new(&mut slots).parse(head) {
+        Ok(_) => Ok(()),
+        Err(httparse::Error::TooManyHeaders) => Err(TOO_MANY),
+        Err(httparse::Error::Version) => Err(VERSION),
+        Err(_) => Err(bad("the request's head is malformed")),
+    }
 }
 
 #[derive(Default)]
@@ -173,10 +192,7 @@ fn request_line(line: &[u8]) -> Result<u8, HeadError> {
     match version {
         b"HTTP/1.1" => Ok(1),
         b"HTTP/1.0" => Ok(0),
-        _ => Err(HeadError {
-            status: StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-            message: "the request's version is neither HTTP/1.1 nor HTTP/1.0",
-        }),
+        _ => Err(VERSION),
     }
 }
 
