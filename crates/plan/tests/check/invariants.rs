@@ -51,7 +51,7 @@ pub(crate) fn round_trips(plan: &Plan) {
     let read: Plan = serde_json::from_str(&json).expect("a plan reads back");
     assert_eq!(&read, plan, "the way through JSON");
     let yaml = wharf_plan::yaml::to_yaml(plan).expect("a plan is YAML");
-    let obeyed = |c: char| c.is_control() && c != '\n';
+    let obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     assert!(!yaml.contains(obeyed), "what a terminal obeys in {yaml:?}");
     let mut findings = Findings::default();
     let tree = wharf_spec::yaml::parse(yaml.as_bytes(), &mut findings);
