@@ -256,7 +256,7 @@ impl Reference {
                 format!(
                     "`${{{inner}}}` is no reference; expected one such as `${{db.url}}`, `${{env.NAME}}` or `${{volume.NAME}}`"
                 ),
-                Some(format!("${{env.{inner}}}")),
+                is_variable(inner).then(|| format!("${{env.{inner}}}")),
             ));
         };
         match of {
@@ -265,8 +265,7 @@ impl Reference {
                     Some((name, default)) => (name, Some(default.to_owned())),
                     None => (field, None),
                 };
-                let valid = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-                if name.is_empty() || !name.bytes().all(valid) {
+                if !is_variable(name) {
                     return Err(plain(format!(
                         "`{name}` is no name of an environment variable"
                     )));
@@ -289,6 +288,13 @@ impl Reference {
             }
         }
     }
+}
+
+/// `NAME` or `NAME:-default`.
+fn is_variable(text: &str) -> bool {
+    let name = text.split_once(":-").map_or(text, |(name, _)| name);
+    let valid = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    !name.is_empty() && name.bytes().all(valid)
 }
 
 fn one_of<T: Copy>(

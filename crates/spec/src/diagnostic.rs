@@ -124,18 +124,33 @@ pub fn excerpt(text: &str) -> String {
 /// The first `max_chars` characters of `text`, control characters escaped.
 #[must_use]
 pub fn clipped(text: &str, max_chars: usize) -> String {
-    let mut short = String::new();
-    for c in text.chars().take(max_chars) {
-        if c.is_control() {
-            short.extend(c.escape_default());
-        } else {
-            short.push(c);
-        }
-    }
+    let mut short: String = text.chars().take(max_chars).collect();
     if text.chars().nth(max_chars).is_some() {
         short.push('…');
     }
-    short
+    printable(&short).into_owned()
+}
+
+/// `text` with what a terminal would obey instead of show escaped: control characters, and those that turn the
+/// direction of the text (Unicode, UAX #9).
+#[must_use]
+pub fn printable(text: &str) -> std::borrow::Cow<'_, str> {
+    let obeyed = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(obeyed) {
+        return text.into();
+    }
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if obeyed(c) {
+            escaped.extend(c.escape_default());
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped.into()
 }
 
 /// `a`, `b` and `c`, each in backticks, for a message.

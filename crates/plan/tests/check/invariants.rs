@@ -30,7 +30,8 @@ pub(crate) fn hold_for(bytes: &[u8]) {
     let source = String::from_utf8_lossy(bytes);
     let text = diagnostic::render(&diagnostics, "wharf.yaml", &source, false);
     assert_eq!(text.is_empty(), diagnostics.is_empty());
-    assert!(!text.contains('\u{1b}'), "escape codes in {text:?}");
+    let obeyed = |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
+    assert!(!text.contains(obeyed), "what a terminal obeys in {text:?}");
     let (variant, found) = wharf_plan::resolve(bytes, Some("prod"));
     let errors = found.iter().any(|d| d.severity == Severity::Error);
     assert_eq!(variant.is_none(), errors, "prod: {found:?}");
@@ -50,6 +51,8 @@ pub(crate) fn round_trips(plan: &Plan) {
     let read: Plan = serde_json::from_str(&json).expect("a plan reads back");
     assert_eq!(&read, plan, "the way through JSON");
     let yaml = wharf_plan::yaml::to_yaml(plan).expect("a plan is YAML");
+    let obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    assert!(!yaml.contains(obeyed), "what a terminal obeys in {yaml:?}");
     let mut findings = Findings::default();
     let tree = wharf_spec::yaml::parse(yaml.as_bytes(), &mut findings);
     if let Some(tree) = tree {

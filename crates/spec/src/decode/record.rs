@@ -249,6 +249,12 @@ impl Reader {
         }
     }
 
+    /// Whether the record neither has `word` nor passes or refuses it for a reason of its own.
+    fn is_unknown(&self, word: &str) -> bool {
+        let passes = self.info.extensible && word.starts_with("x-");
+        !passes && !self.info.later.contains(&word) && !self.keys().any(|key| key == word)
+    }
+
     fn keys(&self) -> impl Iterator<Item = &'static str> {
         self.info.fields.iter().map(|field| field.key)
     }
@@ -272,11 +278,13 @@ impl Reader {
             return;
         };
         for field in self.info.fields.iter().filter(|field| field.is_required()) {
+            let misspelt = |entry: &Entry| {
+                let meant = self.meant(&entry.key.text);
+                self.is_unknown(&entry.key.text)
+                    && meant.is_some_and(|(meant, _)| meant == field.key)
+            };
             let there = node.entry(field.key).is_some()
-                || node.entries().iter().take(LOOKED_AT).any(|entry| {
-                    self.meant(&entry.key.text)
-                        .is_some_and(|(meant, _)| meant == field.key)
-                });
+                || node.entries().iter().take(LOOKED_AT).any(misspelt);
             if there {
                 continue;
             }

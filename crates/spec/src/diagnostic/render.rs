@@ -3,11 +3,12 @@
 //! `annotate-snippets` draws: it is rustc's own renderer and brings two small crates, against the dozens of miette's
 //! `fancy` feature, so the same drawing serves the command line and the tests.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use super::{Diagnostic, Severity};
+use super::{Diagnostic, Severity, printable};
 
 /// Excerpts above this are not drawn: a line of a megabyte helps nobody. Line and column are still given.
 const EXCERPT_MAX_BYTES: usize = 16 * 1024;
@@ -23,6 +24,7 @@ pub fn render(diagnostics: &[Diagnostic], file_name: &str, source: &str, color: 
         Renderer::plain()
     };
     let mut text = String::new();
+    let file_name = &printable(file_name);
     for diagnostic in diagnostics {
         if !text.is_empty() {
             text.push('\n');
@@ -39,7 +41,7 @@ fn report<'a>(diagnostic: &'a Diagnostic, file_name: &'a str, source: &'a str) -
         Severity::Warning => Level::WARNING,
     };
     let title = level
-        .primary_title(diagnostic.message.as_str())
+        .primary_title(printable(&diagnostic.message))
         .id(diagnostic.code);
     let main = visible(source, &diagnostic.span);
     let mut window = lines_around(source, &main);
@@ -56,15 +58,15 @@ fn report<'a>(diagnostic: &'a Diagnostic, file_name: &'a str, source: &'a str) -
         let shift = |span: &Range<usize>| span.start - window.start..span.end - window.start;
         let mut primary = AnnotationKind::Primary.span(shift(&main));
         if let Some(label) = &diagnostic.label {
-            primary = primary.label(label.as_str());
+            primary = primary.label(printable(label));
         }
         let related = diagnostic.related.iter().map(|(span, what)| {
             AnnotationKind::Context
                 .span(shift(&visible(source, span)))
-                .label(what.as_str())
+                .label(printable(what))
         });
         title.element(
-            Snippet::source(&source[window.clone()])
+            Snippet::source(without_c1(&source[window.clone()]))
                 .line_start(first_line)
                 .path(file_name)
                 .annotation(primary)
@@ -72,10 +74,21 @@ fn report<'a>(diagnostic: &'a Diagnostic, file_name: &'a str, source: &'a str) -
         )
     };
     let group = match &diagnostic.help {
-        Some(help) => group.element(Level::HELP.message(help.as_str())),
+        Some(help) => group.element(Level::HELP.message(printable(help))),
         None => group,
     };
     vec![group]
+}
+
+/// `text` without C1 controls (U+0080 to U+009F), which the renderer lets through and some terminals obey. What stands
+/// for them has as many bytes, so that spans stay right.
+fn without_c1(text: &str) -> Cow<'_, str> {
+    let c1 = |c: char| ('\u{80}'..='\u{9f}').contains(&c);
+    if text.contains(c1) {
+        text.replace(c1, "\u{bf}").into()
+    } else {
+        text.into()
+    }
 }
 
 /// `span` inside of `source` and on character borders; only its first line, so that a caret and no bracket is drawn.
