@@ -19,10 +19,11 @@ const FILE_MAX_BYTES: u64 = 64 << 20;
 const FILES_KEPT: u32 = 4;
 
 /// Batches that wait for the disk; a batch is about [`BATCH_BYTES`], so at most 8 MiB wait.
-const QUEUE_BATCHES: usize = 256;
+const QUEUE_BATCHES: usize = 64;
 
-/// The size at which a worker hands its lines over before the next sweep does.
-const BATCH_BYTES: usize = 32 * 1024;
+/// The size at which a worker hands its lines over before the next sweep does: 300 requests for each wake-up of the
+/// writer. Smaller ones make the two threads take turns.
+const BATCH_BYTES: usize = 128 * 1024;
 
 /// Lines of one worker on their way to the writer.
 #[derive(Debug)]

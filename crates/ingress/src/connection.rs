@@ -45,6 +45,8 @@ pub(crate) enum Verdict {
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) peer: IpAddr,
+    /// The same as text, for headers and log lines.
+    pub(crate) peer_text: Box<str>,
     pub(crate) tls: bool,
     /// When the sweep acts, unless requests are under way. Monotonic milliseconds.
     deadline: AtomicU64,
@@ -72,6 +74,7 @@ impl Connection {
     pub(crate) fn new(peer: IpAddr, tls: bool) -> Self {
         Self {
             peer,
+            peer_text: peer.to_string().into(),
             tls,
             deadline: AtomicU64::new(monotonic::millis_after(HEAD_TIMEOUT)),
             active: AtomicU32::new(0),

@@ -3,9 +3,9 @@
 //! A request is sent again only if nothing of it was sent, or if it has no body and is idempotent (RFC 9110, section
 //! 9.2.2) and nothing of a response came. All else is answered with what happened.
 
+use std::borrow::Cow;
 use std::future::poll_fn;
 use std::io;
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -47,8 +47,6 @@ pub(crate) struct Destination<'a> {
     pub(crate) route: &'a RouteTable,
     pub(crate) upstream: &'a str,
     pub(crate) strip: usize,
-    pub(crate) authority: String,
-    pub(crate) peer: IpAddr,
     pub(crate) trusted: bool,
 }
 
@@ -101,12 +99,12 @@ pub(crate) async fn forward(
     let head = Outgoing {
         method: request.method(),
         target: &target(&request, to.strip),
-        authority: &to.authority,
+        authority: service::authority(&request)?,
         headers: request.headers(),
         version: request.version(),
         framing,
         websocket: upgrade.is_some(),
-        peer: to.peer,
+        peer: &record.connection.peer_text,
         tls: record.connection.tls,
         trusted: to.trusted,
         request_id: &record.request_id,
@@ -130,7 +128,7 @@ pub(crate) async fn forward(
         bodyless: framing == BodyFraming::None || framing == BodyFraming::Length(0),
         method,
     };
-    let mut sender = Sender::new(head.clone(), Some(body), framing, limit);
+    let mut sender = Sender::new(head, Some(body), framing, limit);
     loop {
         let pick = attempts.pick(record)?;
         match attempts.send(&pick, &mut sender, record).await {
@@ -147,23 +145,23 @@ pub(crate) async fn forward(
                 }
                 record.retries += 1;
                 attempts.last = Some(refusal);
-                sender = Sender::new(head.clone(), sender.take_untouched_body(), framing, limit);
+                sender = sender.again();
             }
         }
     }
 }
 
 /// The path and query for the replica.
-fn target(request: &Request<Incoming>, strip: usize) -> String {
+fn target(request: &Request<Incoming>, strip: usize) -> Cow<'_, str> {
     let target = request
         .uri()
         .path_and_query()
         .map_or("/", |target| target.as_str());
     let rest = target.get(strip..).unwrap_or_default();
     if rest.starts_with('/') || rest == "*" {
-        rest.to_owned()
+        rest.into()
     } else {
-        format!("/{rest}")
+        format!("/{rest}").into()
     }
 }
 
@@ -200,7 +198,7 @@ struct Attempts<'a> {
 
 impl Attempts<'_> {
     fn pick(&mut self, record: &mut Record) -> Result<Pick, Refusal> {
-        let now = monotonic::millis();
+        let now = monotonic::recent();
         let mut random = self.worker.random.borrow_mut();
         let pick = self
             .upstream

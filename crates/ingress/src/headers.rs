@@ -3,7 +3,6 @@
 
 use std::net::IpAddr;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::{CONNECTION, COOKIE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Version};
 use ipnet::IpNet;
@@ -22,7 +21,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) version: Version,
     pub(crate) framing: BodyFraming,
     pub(crate) websocket: bool,
-    pub(crate) peer: IpAddr,
+    /// The address of the peer.
+    pub(crate) peer: &'a str,
     pub(crate) tls: bool,
     /// Whether the peer is a proxy whose word counts.
     pub(crate) trusted: bool,
@@ -93,12 +93,13 @@ pub(crate) fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
 
 impl Outgoing<'_> {
     /// Writes the head.
-    pub(crate) fn write(&self) -> Bytes {
-        let mut out = BytesMut::with_capacity(1024);
-        out.put_slice(self.method.as_str().as_bytes());
-        out.put_u8(b' ');
-        out.put_slice(self.target.as_bytes());
-        out.put_slice(b" HTTP/1.1\r\n");
+    pub(crate) fn write(&self) -> Vec<u8> {
+        // Below the size from which the allocator takes its slow path.
+        let mut out = Vec::with_capacity(1000);
+        out.extend_from_slice(self.method.as_str().as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(self.target.as_bytes());
+        out.extend_from_slice(b" HTTP/1.1\r\n");
         line(&mut out, "host", self.authority.as_bytes());
         let nominated = nominated(self.headers);
         for (name, value) in self.headers {
@@ -140,32 +141,26 @@ impl Outgoing<'_> {
             line(&mut out, "connection", b"Upgrade");
             line(&mut out, "upgrade", b"websocket");
         }
-        out.put_slice(b"\r\n");
-        out.freeze()
+        out.extend_from_slice(b"\r\n");
+        out
     }
 
     /// HTTP/2 may split cookies over several fields, HTTP/1.1 may not (RFC 9113, section 8.2.3).
-    fn write_cookies(&self, out: &mut BytesMut) {
+    fn write_cookies(&self, out: &mut Vec<u8>) {
         for (index, value) in self.headers.get_all(COOKIE).iter().enumerate() {
-            out.put_slice(if index == 0 { b"cookie: " } else { b"; " });
-            out.put_slice(value.as_bytes());
+            out.extend_from_slice(if index == 0 { b"cookie: " } else { b"; " });
+            out.extend_from_slice(value.as_bytes());
         }
         if self.headers.contains_key(COOKIE) {
-            out.put_slice(b"\r\n");
+            out.extend_from_slice(b"\r\n");
         }
     }
 
-    fn write_forwarded(&self, out: &mut BytesMut) {
+    fn write_forwarded(&self, out: &mut Vec<u8>) {
         let scheme = if self.tls { "https" } else { "http" };
-        let peer = Address::new(self.peer);
         let given = |name: &str| self.headers.get_all(name).iter().filter(|_| self.trusted);
-        list(
-            out,
-            "x-forwarded-for",
-            given("x-forwarded-for"),
-            peer.text(),
-        );
-        let one = |out: &mut BytesMut, name: &str, own: &str| {
+        list(out, "x-forwarded-for", given("x-forwarded-for"), self.peer);
+        let one = |out: &mut Vec<u8>, name: &str, own: &str| {
             let value = given(name)
                 .next()
                 .map_or(own.as_bytes(), HeaderValue::as_bytes);
@@ -174,7 +169,7 @@ impl Outgoing<'_> {
         one(out, "x-forwarded-proto", scheme);
         one(out, "x-forwarded-host", self.authority);
         let mut element = String::with_capacity(96);
-        let (open, close) = if self.peer.is_ipv6() {
+        let (open, close) = if self.peer.contains(':') {
             ("\"[", "]\"")
         } else {
             ("", "")
@@ -182,7 +177,7 @@ impl Outgoing<'_> {
         for part in [
             "for=",
             open,
-            peer.text(),
+            self.peer,
             close,
             ";host=\"",
             self.authority,
@@ -195,57 +190,29 @@ impl Outgoing<'_> {
     }
 }
 
-fn line(out: &mut BytesMut, name: &str, value: &[u8]) {
+fn line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.reserve(name.len() + value.len() + 4);
-    out.put_slice(name.as_bytes());
-    out.put_slice(b": ");
-    out.put_slice(value);
-    out.put_slice(b"\r\n");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// A header that each proxy on the way adds to.
 fn list<'a>(
-    out: &mut BytesMut,
+    out: &mut Vec<u8>,
     name: &str,
     given: impl Iterator<Item = &'a HeaderValue>,
     own: &str,
 ) {
-    out.put_slice(name.as_bytes());
-    out.put_slice(b": ");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
     for value in given {
-        out.put_slice(value.as_bytes());
-        out.put_slice(b", ");
+        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(b", ");
     }
-    out.put_slice(own.as_bytes());
-    out.put_slice(b"\r\n");
-}
-
-/// An address as text, without an allocation.
-struct Address {
-    text: [u8; 48],
-    length: usize,
-}
-
-impl Address {
-    fn new(address: IpAddr) -> Self {
-        use std::io::Write as _;
-        let mut text = [0; 48];
-        let mut rest = &mut text[..];
-        // The longest address has 45 characters.
-        let left = if write!(rest, "{address}").is_ok() {
-            rest.len()
-        } else {
-            48
-        };
-        Self {
-            text,
-            length: 48 - left,
-        }
-    }
-
-    fn text(&self) -> &str {
-        std::str::from_utf8(&self.text[..self.length]).unwrap_or_default()
-    }
+    out.extend_from_slice(own.as_bytes());
+    out.extend_from_slice(b"\r\n");
 }
 
 /// The client that a request comes from: the peer, or, if that is a trusted proxy, the last address that no trusted
@@ -297,7 +264,7 @@ mod tests {
             version: Version::HTTP_11,
             framing: BodyFraming::None,
             websocket: false,
-            peer: [192, 0, 2, 1].into(),
+            peer: "192.0.2.1",
             tls: false,
             trusted,
             request_id: &HeaderValue::from_static("i"),

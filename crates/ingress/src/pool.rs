@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use crate::endpoint::EndpointState;
@@ -21,7 +22,29 @@ const FRESH_MILLIS: u64 = 1_000;
 
 /// By the address of the endpoint's state, which each connection keeps alive.
 #[derive(Debug, Default)]
-pub(crate) struct Pool(RefCell<HashMap<usize, Vec<UpstreamConnection>>>);
+pub(crate) struct Pool(
+    RefCell<HashMap<usize, Vec<UpstreamConnection>, BuildHasherDefault<AddressHasher>>>,
+);
+
+/// Hashes an address by its middle bits: the lowest are those of alignment. Nobody chooses the keys.
+#[derive(Debug, Default)]
+pub(crate) struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_usize(usize::from(*byte));
+        }
+    }
+
+    fn write_usize(&mut self, address: usize) {
+        self.0 = (self.0 ^ (address as u64 >> 4)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
 
 fn key(endpoint: &Arc<EndpointState>) -> usize {
     Arc::as_ptr(endpoint) as usize
@@ -37,7 +60,7 @@ impl Pool {
         let mut pool = self.0.borrow_mut();
         let idle = pool.get_mut(&key(endpoint))?;
         while let Some(mut connection) = idle.pop() {
-            let fresh = repeatable || connection.idle_since + FRESH_MILLIS > monotonic::millis();
+            let fresh = repeatable || connection.idle_since + FRESH_MILLIS > monotonic::recent();
             if fresh && connection.is_clean() {
                 connection.reused = true;
                 return Some(connection);
@@ -53,7 +76,7 @@ impl Pool {
         }
         // Idle connections hold no buffer.
         connection.buffer = bytes::BytesMut::new();
-        connection.idle_since = monotonic::millis();
+        connection.idle_since = monotonic::recent();
         let mut pool = self.0.borrow_mut();
         let idle = pool.entry(key(&connection.endpoint)).or_default();
         if idle.len() < IDLE_MAX {

@@ -2,7 +2,6 @@
 //!
 //! So every request is recorded once, however it ends: answered, cut, or left by its client.
 
-use std::io::Write as _;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -105,8 +104,11 @@ impl Record {
         out.extend_from_slice(b"\",\"trace_id\":\"");
         out.extend_from_slice(&self.trace.uuid());
         text(out, "\",\"request_id\":", self.request_id.as_bytes());
-        // Formatting an address is a handful of digits.
-        write!(out, ",\"client\":\"{}\"", self.client).unwrap_or_default();
+        if self.client == self.connection.peer {
+            text(out, ",\"client\":", self.connection.peer_text.as_bytes());
+        } else {
+            text(out, ",\"client\":", self.client.to_string().as_bytes());
+        }
         text(out, ",\"method\":", self.method.as_str().as_bytes());
         text(out, ",\"host\":", self.host.as_bytes());
         // Without the query: it may carry tokens.
@@ -154,7 +156,8 @@ impl Drop for Record {
             self.error =
                 Some("the client closed the connection before the response began".to_owned());
         }
-        let micros = self.micros();
+        let now = Instant::now();
+        let micros = u64::try_from((now - self.started).as_micros()).unwrap_or(u64::MAX);
         let sample = Sample {
             key: self.key,
             method: &self.method,
@@ -166,7 +169,7 @@ impl Drop for Record {
         };
         self.worker.count(&sample);
         self.worker
-            .log(|time, out| self.write(status, micros, time, out));
+            .log(now, |time, out| self.write(status, micros, time, out));
     }
 }
 

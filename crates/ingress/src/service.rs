@@ -123,7 +123,7 @@ fn find<'a>(
 }
 
 /// The host that the request is for, with its port, as the client wrote it. All places that name it have to agree.
-fn authority(request: &Request<Incoming>) -> Result<&str, Refusal> {
+pub(crate) fn authority(request: &Request<Incoming>) -> Result<&str, Refusal> {
     let mut hosts = request.headers().get_all(HOST).iter();
     let host = hosts.next().map(|value| {
         value
@@ -202,14 +202,11 @@ async fn handle(
     match &entry.action {
         ActionTable::Redirect { to, status } => Ok(Answer::Response(redirect(*status, to.clone()))),
         ActionTable::Forward { upstream, strip } => {
-            let authority = authority(&request)?.to_owned();
             let destination = Destination {
                 table,
                 route,
                 upstream,
                 strip: *strip,
-                authority,
-                peer,
                 trusted,
             };
             forward::forward(worker, &destination, request, record).await
@@ -325,7 +322,7 @@ fn complete(response: &mut Response<ResponseBody>, record: &Record, route: Optio
 
 /// Writes the log line of what the guard refused: there was no request that could have one.
 pub(crate) fn log_refused(worker: &Worker, connection: &Connection, refused: &Refused) {
-    worker.log(|time, out| {
+    worker.log(std::time::Instant::now(), |time, out| {
         let start = format!(
             "{{\"time\":\"{time}\",\"client\":\"{}\",\"request_id\":",
             connection.peer

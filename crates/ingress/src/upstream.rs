@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -63,13 +64,24 @@ impl UpstreamConnection {
     }
 
     /// Reads more into the buffer: how much, 0 at the end.
+    ///
+    /// What is short is read by way of the stack, so that the buffer is as small as what came: most responses are, and
+    /// a large buffer for each would be the most expensive part of them.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.buffer.reserve(self.read_size);
-        let count = ready!(poll_read_buffer(&mut self.stream, &mut self.buffer, cx))?;
-        if count >= self.read_size {
-            self.read_size = (self.read_size * 2).min(READ_MAX_BYTES);
+        if self.read_size > READ_BYTES {
+            self.buffer.reserve(self.read_size);
+            let count = ready!(poll_read_buffer(&mut self.stream, &mut self.buffer, cx))?;
+            return Poll::Ready(Ok(count));
         }
-        Poll::Ready(Ok(count))
+        let mut scratch = [MaybeUninit::uninit(); READ_BYTES];
+        let mut read = ReadBuf::uninit(&mut scratch);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
+        let bytes = read.filled();
+        self.buffer.extend_from_slice(bytes);
+        if bytes.len() == READ_BYTES {
+            self.read_size = READ_MAX_BYTES;
+        }
+        Poll::Ready(Ok(bytes.len()))
     }
 
     /// Reads until there is a response's head. Nothing came before a failure: `answered` is false.
@@ -146,10 +158,12 @@ pub(crate) enum BodyFraming {
 /// A request that is being sent.
 #[derive(Debug)]
 pub(crate) struct Sender {
+    head: Vec<u8>,
+    head_sent: usize,
     queue: VecDeque<Bytes>,
     current: Bytes,
     body: Option<Incoming>,
-    chunked: bool,
+    framing: BodyFraming,
     limit: u64,
     /// Bytes of the body that came from the client.
     pub(crate) received: u64,
@@ -163,16 +177,18 @@ pub(crate) struct Sender {
 impl Sender {
     /// A request with this head and body; at most `limit` bytes of body are sent.
     pub(crate) fn new(
-        head: Bytes,
+        head: Vec<u8>,
         body: Option<Incoming>,
         framing: BodyFraming,
         limit: u64,
     ) -> Self {
         Self {
+            head,
+            head_sent: 0,
             queue: VecDeque::new(),
-            current: head,
+            current: Bytes::new(),
             body: body.filter(|_| framing != BodyFraming::None),
-            chunked: framing == BodyFraming::Chunked,
+            framing,
             limit,
             received: 0,
             written: 0,
@@ -184,21 +200,27 @@ impl Sender {
 
     /// Whether all of it was sent.
     pub(crate) fn is_done(&self) -> bool {
-        self.current.is_empty() && self.queue.is_empty() && self.body.is_none()
+        self.head_sent == self.head.len()
+            && self.current.is_empty()
+            && self.queue.is_empty()
+            && self.body.is_none()
     }
 
     /// Whether it waits for more from the client, rather than for the replica.
     pub(crate) fn waits_for_client(&self) -> bool {
-        self.current.is_empty() && self.queue.is_empty() && self.body.is_some()
+        self.head_sent == self.head.len()
+            && self.current.is_empty()
+            && self.queue.is_empty()
+            && self.body.is_some()
     }
 
-    /// Gives the body back, for another attempt: only if nothing of it was taken.
-    pub(crate) fn take_untouched_body(&mut self) -> Option<Incoming> {
-        if self.received == 0 {
-            self.body.take()
-        } else {
-            None
-        }
+    /// The same request for another attempt; with its body only if nothing of that was taken.
+    pub(crate) fn again(self) -> Self {
+        let framing = match &self.body {
+            Some(_) if self.received == 0 => self.framing,
+            _ => BodyFraming::None,
+        };
+        Self::new(self.head, self.body, framing, self.limit)
     }
 
     /// After the response's head the body may come as slowly as it likes.
@@ -212,6 +234,13 @@ impl Sender {
         stream: &mut TcpStream,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), SendError>> {
+        while self.head_sent < self.head.len() {
+            let rest = &self.head[self.head_sent..];
+            let count =
+                ready!(Pin::new(&mut *stream).poll_write(cx, rest)).map_err(SendError::Upstream)?;
+            self.head_sent += count;
+            self.written += count as u64;
+        }
         loop {
             while !self.current.is_empty() || !self.queue.is_empty() {
                 if self.current.is_empty() {
@@ -223,7 +252,6 @@ impl Sender {
                 self.current.advance(count);
                 self.written += count as u64;
             }
-            self.current = Bytes::new();
             let Some(body) = &mut self.body else {
                 return Poll::Ready(Ok(()));
             };
@@ -246,7 +274,7 @@ impl Sender {
                 Some(Err(_)) => return Poll::Ready(Err(SendError::Client)),
                 None => {
                     self.body = None;
-                    if self.chunked {
+                    if self.framing == BodyFraming::Chunked {
                         self.current = Bytes::from_static(b"0\r\n\r\n");
                     }
                 }
@@ -260,7 +288,7 @@ impl Sender {
         if self.received > self.limit {
             return Err(SendError::TooLarge);
         }
-        if self.chunked {
+        if self.framing == BodyFraming::Chunked {
             self.current = Bytes::from(format!("{:x}\r\n", data.len()));
             self.queue.extend([data, Bytes::from_static(b"\r\n")]);
         } else {

@@ -10,7 +10,7 @@ use std::net::{SocketAddr, TcpStream as StdStream};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use slab::Slab;
 use tokio::net::{TcpListener, TcpStream};
@@ -29,7 +29,7 @@ use crate::table::Table;
 
 /// Between two sweeps: how late a timeout may be, and how old a line of the log may get. Five wake-ups a second are
 /// not measurable on an idle machine.
-const SWEEP_PERIOD: Duration = Duration::from_millis(200);
+const SWEEP_PERIOD: Duration = Duration::from_millis(monotonic::RECENT_MILLIS);
 
 /// How long after its deadline a drain may take to cut everything: time for close frames.
 const CUT_GRACE_MILLIS: u64 = 4_000;
@@ -73,7 +73,7 @@ impl Worker {
             nothing: "".into(),
             shard: Arc::clone(&shared.shards[index]),
             log: RefCell::new(log),
-            time: RefCell::default(),
+            time: RefCell::new(TimeText::new()),
             draining: Cell::new(false),
             shared,
         }
@@ -91,7 +91,7 @@ impl Worker {
     /// Counts a request.
     pub(crate) fn count(&self, sample: &Sample<'_>) {
         let mut shard = self.shard.lock().unwrap_or_else(PoisonError::into_inner);
-        shard.observe(sample, monotonic::millis());
+        shard.observe(sample, monotonic::recent());
     }
 
     /// Counts a refused request or connection.
@@ -102,10 +102,10 @@ impl Worker {
             .reject(reason);
     }
 
-    /// Adds a line to the access log.
-    pub(crate) fn log(&self, write: impl FnOnce(&str, &mut Vec<u8>)) {
+    /// Adds a line to the access log, at `now`.
+    pub(crate) fn log(&self, now: Instant, write: impl FnOnce(&str, &mut Vec<u8>)) {
         let mut time = self.time.borrow_mut();
-        let time = time.now();
+        let time = time.at(now);
         self.log.borrow_mut().line(|out| write(time, out));
     }
 
@@ -136,7 +136,8 @@ impl Worker {
 
     /// Looks after everything that time changes. Whether nothing is left to do.
     fn sweep(&self) -> bool {
-        let now = monotonic::millis();
+        let now = monotonic::refresh();
+        self.time.borrow_mut().refresh();
         let cut_at = self.shared.drain_deadline();
         self.exchanges.sweep(now, cut_at);
         self.exchanges.shrink();
@@ -324,18 +325,36 @@ impl Worker {
     }
 }
 
-/// The time as RFC 3339 with milliseconds; what is above a second is formatted once a second.
-#[derive(Debug, Default)]
+/// The time as RFC 3339 with milliseconds. The system's clock is asked once a sweep; what is above a second is
+/// formatted once a second.
+#[derive(Debug)]
 struct TimeText {
+    /// The same moment on both clocks.
+    known: (Instant, u64),
     second: u64,
     text: String,
 }
 
 impl TimeText {
-    fn now(&mut self) -> &str {
-        use std::fmt::Write as _;
-        let now = clock::now().0;
-        let (second, millis) = (now / 1000, now % 1000);
+    fn new() -> Self {
+        Self {
+            known: (Instant::now(), clock::now().0),
+            second: 0,
+            text: String::new(),
+        }
+    }
+
+    fn refresh(&mut self) {
+        self.known = (Instant::now(), clock::now().0);
+    }
+
+    fn at(&mut self, moment: Instant) -> &str {
+        let since = moment.saturating_duration_since(self.known.0).as_millis();
+        let millis = self
+            .known
+            .1
+            .saturating_add(u64::try_from(since).unwrap_or(0));
+        let (second, millis) = (millis / 1000, millis % 1000);
         if second != self.second || self.text.is_empty() {
             self.second = second;
             let time = i64::try_from(second)
@@ -347,9 +366,12 @@ impl TimeText {
         }
         let from = self.text.len() - 4;
         self.text.truncate(from);
-        if write!(self.text, "{millis:03}Z").is_err() {
-            self.text.push_str("000Z");
+        for divisor in [100, 10, 1] {
+            self.text.push(char::from(
+                b'0' + u8::try_from(millis / divisor % 10).unwrap_or(0),
+            ));
         }
+        self.text.push('Z');
         &self.text
     }
 }

@@ -1,6 +1,8 @@
 //! The head of a replica's response: read into headers without copying their values.
 
-use bytes::{Bytes, BytesMut};
+use std::mem::MaybeUninit;
+
+use bytes::BytesMut;
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
@@ -55,42 +57,45 @@ pub(crate) fn take(buffer: &mut BytesMut, method: &Method) -> Result<Option<Head
 }
 
 fn take_one(buffer: &mut BytesMut, method: &Method) -> Result<Option<Head>, ResponseError> {
-    let mut slots = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    let mut parsed = httparse::Response::new(&mut slots);
-    let length = match parsed.parse(buffer) {
-        Ok(httparse::Status::Complete(length)) => length,
-        Ok(httparse::Status::Partial) if buffer.len() > HEAD_MAX_BYTES => {
-            return Err(ResponseError("its head is longer than 64 KiB"));
-        }
-        Ok(httparse::Status::Partial) => return Ok(None),
+    let Some(length) = find_end(buffer) else {
+        return if buffer.len() > HEAD_MAX_BYTES {
+            Err(ResponseError("its head is longer than 64 KiB"))
+        } else {
+            Ok(None)
+        };
+    };
+    let bytes = buffer.split_to(length).freeze();
+    // Not initialised: for a short head that would be most of the work.
+    let mut slots = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+    let mut parsed = httparse::Response::new(&mut []);
+    let result = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        &mut parsed,
+        &bytes,
+        &mut slots,
+    );
+    match result {
+        Ok(httparse::Status::Complete(_)) => {}
         Err(httparse::Error::TooManyHeaders) => {
             return Err(ResponseError("it has more than 128 header fields"));
         }
-        Err(_) => return Err(ResponseError("its head is not HTTP/1.1")),
-    };
+        Ok(httparse::Status::Partial) | Err(_) => {
+            return Err(ResponseError("its head is not HTTP/1.1"));
+        }
+    }
     let minor = parsed.version.unwrap_or_default();
     let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or(ResponseError("its status is not 100 to 999"))?;
-    let base = buffer.as_ptr() as usize;
-    let mut ranges = [(0_usize, 0_usize, 0_usize, 0_usize); HEADERS_MAX];
-    let count = parsed.headers.len();
-    for (range, header) in ranges.iter_mut().zip(parsed.headers.iter()) {
-        let name = header.name.as_ptr() as usize - base;
-        // An empty value may point anywhere.
-        let value = if header.value.is_empty() {
-            0
-        } else {
-            header.value.as_ptr() as usize - base
-        };
-        *range = (
+    // Room for what the ingress adds, so that the map is allocated once.
+    let mut headers = HeaderMap::with_capacity(parsed.headers.len() + 8);
+    for header in parsed.headers.iter() {
+        let name = HeaderName::from_bytes(header.name.as_bytes());
+        let name = name.map_err(|_| ResponseError("a header's name is malformed"))?;
+        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(header.value));
+        headers.append(
             name,
-            name + header.name.len(),
-            value,
-            value + header.value.len(),
+            value.map_err(|_| ResponseError("a header's value is malformed"))?,
         );
     }
-    let bytes = buffer.split_to(length).freeze();
-    let headers = headers(&bytes, &ranges[..count])?;
     let (framing, consistent) = framing(&headers, status, method)?;
     let keep_alive =
         minor == 1 && consistent && framing != Framing::UntilClose && !closes(&headers);
@@ -102,20 +107,17 @@ fn take_one(buffer: &mut BytesMut, method: &Method) -> Result<Option<Head>, Resp
     }))
 }
 
-fn headers(
-    bytes: &Bytes,
-    ranges: &[(usize, usize, usize, usize)],
-) -> Result<HeaderMap, ResponseError> {
-    // Room for what the ingress adds, so that the map is allocated once.
-    let mut headers = HeaderMap::with_capacity(ranges.len() + 8);
-    for (name_start, name_end, value_start, value_end) in ranges {
-        let name = HeaderName::from_bytes(&bytes[*name_start..*name_end])
-            .map_err(|_| ResponseError("a header's name is malformed"))?;
-        let value = HeaderValue::from_maybe_shared(bytes.slice(*value_start..*value_end))
-            .map_err(|_| ResponseError("a header's value is malformed"))?;
-        headers.append(name, value);
+/// The length of the head, if its end is there.
+fn find_end(buffer: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    while let Some(offset) = buffer[from..].iter().position(|byte| *byte == b'\r') {
+        let at = from + offset;
+        if buffer[at..].starts_with(b"\r\n\r\n") {
+            return Some(at + 4);
+        }
+        from = at + 1;
     }
-    Ok(headers)
+    None
 }
 
 /// The framing, and whether the head says it in one way only.
@@ -231,6 +233,7 @@ mod tests {
             "HTTP/1.1 200 OK\r\nContent-Length: -3\r\n\r\n",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
             "SSH-2.0-OpenSSH_9.2\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX : y\r\n\r\n",
         ] {
             assert!(
                 take(&mut BytesMut::from(text.as_bytes()), &Method::GET).is_err(),

@@ -311,7 +311,10 @@ fn check(ingress: &Ingress, name: &str, request: &[u8], split: usize, expected: 
         "{name}, split at {split}, sent: {sent}"
     );
     let answer = answer.expect("an answer");
-    assert!(!answer.body.is_empty(), "{name}, split at {split}: {answer:?}");
+    assert!(
+        !answer.body.is_empty(),
+        "{name}, split at {split}: {answer:?}"
+    );
     assert!(!answer.error().is_empty(), "{name}");
     let mut more = Vec::new();
     // A reset is an end too.
