@@ -3,6 +3,7 @@
 //! Nothing here does I/O, except [`clock::now`], which reads the time.
 
 pub mod clock;
+pub mod cron;
 pub mod duration;
 pub mod ids;
 pub mod units;

@@ -1,7 +1,5 @@
 //! Everything that is printed: results on standard output, progress and errors on standard error.
 
-#![expect(clippy::print_stdout, reason = "this is where the command line prints")]
-
 use std::io::{IsTerminal, Write};
 
 use serde::Serialize;

@@ -418,6 +418,14 @@ impl Engine {
     }
 }
 
+/// A refusal, with what to try unless that is empty.
+pub(crate) fn refuse(message: impl Into<String>, hint: &str) -> ApiError {
+    ApiError {
+        message: message.into(),
+        hint: (!hint.is_empty()).then(|| hint.to_owned()),
+    }
+}
+
 /// An error for a client, with its causes.
 pub(crate) fn api_error(error: &dyn std::error::Error) -> ApiError {
     ApiError {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use tokio::sync::mpsc;
 use wharf_base::clock::Timestamp;
+use wharf_base::cron::Cron;
 use wharf_base::ids::{Name, ReleaseId};
-use wharf_spec::cron::Cron;
 
 use crate::api::EventKind;
 use crate::engine::{Engine, Event};
@@ -67,7 +67,10 @@ impl Engine {
                 .get(&release)
                 .and_then(|r| r.plan.services.get(service));
             let known = known.ok_or_else(|| format!("`{service}` is not in {release}"))?;
-            let _ = std::fs::remove_dir_all(self.state.root().join("run").join(id));
+            // What a run of that name left before; mostly there is nothing.
+            drop(std::fs::remove_dir_all(
+                self.state.root().join("run").join(id),
+            ));
             Ok(self.launch_of(id, (service, known), prepared, &self.state.run_dir(id, 1)))
         });
         let saved = SavedJob {

@@ -1,5 +1,7 @@
 //! From what is to what is wanted: one pass over stores, services, jobs, roll-out and ingress.
 
+use std::time::Duration;
+
 use wharf_base::clock::Timestamp;
 use wharf_base::ids::{Name, ReleaseId};
 use wharf_control::service::{Action, Wanted, decide};
@@ -73,7 +75,7 @@ impl Engine {
             singleton: service.singleton,
             keeps_old: !service.ports.is_empty() && !self.is_reverting(),
             may_start: waits_for.is_none(),
-            policy: service.rollout.clone(),
+            policy: self.policy(service),
         };
         let decision = decide(&wanted, &view, self.now());
         if let Some(wake) = decision.wake {
@@ -95,6 +97,27 @@ impl Engine {
             None => drop(self.blocked.remove(name)),
         }
         settled
+    }
+
+    /// Its roll-out policy. Where there is nothing to protect (a first start, a revert, a changed scale), a replica
+    /// counts as soon as it is ready.
+    fn policy(&self, service: &Service) -> Rollout {
+        let guarded = self.is_rolling()
+            && !self.is_reverting()
+            && self
+                .saved
+                .rollout
+                .as_ref()
+                .is_some_and(|rollout| rollout.from.is_some());
+        let min_ready = if guarded {
+            service.rollout.min_ready
+        } else {
+            Duration::ZERO
+        };
+        Rollout {
+            min_ready,
+            ..service.rollout.clone()
+        }
     }
 
     /// How many replicas a service is to have: what was set by hand, else what its release says; none of a scheduled
@@ -127,7 +150,7 @@ impl Engine {
         release: ReleaseId,
         starts: bool,
     ) -> Option<String> {
-        if !starts && !service.schedule.is_some() {
+        if !starts && service.schedule.is_none() {
             return None;
         }
         for (needed, condition) in &service.needs {

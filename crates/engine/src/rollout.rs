@@ -1,36 +1,20 @@
-//! A release from its request to its end: built, rolled out, judged; reverted, undone or superseded.
+//! A roll-out from its beginning to its end: judged, completed, reverted.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use wharf_base::ids::{Name, ReleaseId};
 use wharf_control::service::{Evidence, Failure, judge};
 
-use crate::api::{
-    Accepted, ApiError, EventKind, Outcome, ReleaseRequest, ReleaseSummary, RestartRequest,
-    ScaleRequest,
-};
+use crate::api::{EventKind, Outcome};
 use crate::engine::Engine;
-use crate::release::{Artifact, Release, Revision, digest, service_digest};
+use crate::release::Release;
 use crate::saved::Rollout;
-use crate::secrets::{Secrets, read_env_file};
 
-/// Releases that are kept; older ones that nothing refers to are forgotten.
-const RELEASES_KEPT: usize = 50;
+/// How long a release that is complete is watched. What fails later has other causes more often than the release.
+const WATCHED: Duration = Duration::from_secs(60);
 
 /// Log lines that a failure sentence quotes.
 const LOG_LINES: usize = 5;
-
-/// The most replicas of one service that can be asked for by hand, as in the file.
-const REPLICAS_MAX: u32 = 1_000;
-
-fn refuse(message: impl Into<String>, hint: &str) -> ApiError {
-    ApiError {
-        message: message.into(),
-        hint: (!hint.is_empty()).then(|| hint.to_owned()),
-    }
-}
 
 impl Engine {
     /// Whether a roll-out is under way.
@@ -49,215 +33,6 @@ impl Engine {
             .is_some_and(|r| !r.outcome.is_final() && self.saved.target != Some(r.release))
     }
 
-    /// Begins a release: secrets are read and kept, the build starts.
-    pub(crate) fn request_release(
-        &mut self,
-        request: ReleaseRequest,
-    ) -> Result<Accepted, ApiError> {
-        if self.shutdown.is_some() {
-            return Err(refuse(
-                "the project is being stopped",
-                "wait for `wharf down` to end, then try again",
-            ));
-        }
-        if let Some(project) = &self.saved.project
-            && *project != request.plan.name
-            && self.saved.serving.is_some()
-        {
-            let message = format!(
-                "this engine runs the project `{project}`, not `{}`",
-                request.plan.name
-            );
-            return Err(refuse(
-                message,
-                "stop it with `wharf down` first, or use another state directory",
-            ));
-        }
-        let secrets = read_secrets(&request).map_err(|error| crate::engine::api_error(&error))?;
-        self.saved.project = Some(request.plan.name.clone());
-        self.saved.last_release += 1;
-        let id = ReleaseId(self.saved.last_release);
-        let release = Release {
-            id,
-            plan: request.plan,
-            base_dir: request.base_dir,
-            created: self.now(),
-            actor: request.actor,
-            restart: request.restart,
-            outcome: Outcome::Building,
-            message: None,
-            revisions: BTreeMap::new(),
-        };
-        secrets.save(&self.state, id).map_err(|error| {
-            refuse(
-                format!("cannot keep the secrets of {id}: {error}"),
-                "is the disk full?",
-            )
-        })?;
-        self.secrets.insert(id, Arc::new(secrets));
-        self.request_listeners(&release.plan, request.http, request.https)?;
-        let after = self.journal.last();
-        self.note_audit(&release.actor, format!("release {id}"));
-        if let Some((superseded, build)) = self.building.take() {
-            build.abort();
-            self.end_release(
-                superseded,
-                Outcome::Superseded,
-                Some(format!("{id} was asked for")),
-            );
-        }
-        self.tell(
-            Some(id),
-            EventKind::Rollout {
-                outcome: Outcome::Building,
-                message: None,
-            },
-        );
-        let build = self.start_build(&release);
-        self.building = Some((id, build));
-        self.releases.insert(id, release);
-        self.changed_releases.insert(id);
-        Ok(Accepted {
-            release: id,
-            unchanged: false,
-            after,
-        })
-    }
-
-    /// Builds anew what a killed engine was building.
-    pub(crate) fn resume_build(&mut self) {
-        let unfinished = self
-            .releases
-            .values()
-            .filter(|release| release.outcome == Outcome::Building);
-        let mut unfinished: Vec<ReleaseId> = unfinished.map(|release| release.id).collect();
-        let Some(newest) = unfinished.pop() else {
-            return;
-        };
-        for id in unfinished {
-            self.end_release(
-                id,
-                Outcome::Superseded,
-                Some(format!("{newest} was asked for")),
-            );
-        }
-        let Some(release) = self.releases.get(&newest) else {
-            return;
-        };
-        let build = self.start_build(release);
-        self.building = Some((newest, build));
-    }
-
-    /// A build has ended.
-    pub(crate) fn built(
-        &mut self,
-        id: ReleaseId,
-        result: Result<BTreeMap<Name, Option<Artifact>>, String>,
-    ) {
-        let Some((_, _)) = self.building.take_if(|(building, _)| *building == id) else {
-            return;
-        };
-        match result {
-            Ok(artifacts) => self.begin_rollout(id, artifacts),
-            Err(message) => {
-                let (outcome, message) = match self.saved.serving {
-                    Some(serving) => (Outcome::Reverted, format!("{message}; {serving} serves on")),
-                    None => (Outcome::Failed, message),
-                };
-                self.end_release(id, outcome, Some(message));
-            }
-        }
-    }
-
-    fn begin_rollout(&mut self, id: ReleaseId, artifacts: BTreeMap<Name, Option<Artifact>>) {
-        let Some(mut release) = self.releases.get(&id).cloned() else {
-            return;
-        };
-        let secrets = self.secrets_of(id).unwrap_or_default();
-        let base = self
-            .target()
-            .filter(|base| base.outcome == Outcome::Complete)
-            .cloned();
-        for (name, artifact) in artifacts {
-            let Some(service) = release.plan.services.get(&name) else {
-                continue;
-            };
-            let digest = service_digest(
-                service,
-                artifact.as_ref(),
-                &secret_values(&secrets, &name, service),
-            );
-            let before = base.as_ref().and_then(|base| base.revisions.get(&name));
-            let inherited =
-                before.filter(|before| before.digest == digest && !release.restart.contains(&name));
-            let revision = inherited.map_or(id, |before| before.release);
-            // The artifact of the first release with this content: replicas run from it.
-            let artifact = inherited.map_or(artifact, |before| before.artifact.clone());
-            release.revisions.insert(
-                name,
-                Revision {
-                    release: revision,
-                    digest,
-                    artifact,
-                },
-            );
-        }
-        let nothing_changed = base.as_ref().is_some_and(|base| {
-            release.changed_since(Some(base)).is_empty() && base.plan == release.plan
-        });
-        if let (true, Some(base)) = (nothing_changed && !self.is_rolling(), base) {
-            self.releases.remove(&id);
-            self.changed_releases.remove(&id);
-            self.effect(move |engine| drop(engine.forget_releases(vec![id])));
-            // It may be that nothing of it runs yet: whoever asked waits until all does.
-            self.unchanged = Some(id);
-            self.roll_out(base.id, None);
-            return;
-        }
-        release.outcome = Outcome::Progressing;
-        self.releases.insert(id, release);
-        self.changed_releases.insert(id);
-        if let Some(rollout) = self
-            .saved
-            .rollout
-            .clone()
-            .filter(|rollout| !rollout.outcome.is_final())
-        {
-            self.end_release(
-                rollout.release,
-                Outcome::Superseded,
-                Some(format!("{id} took over")),
-            );
-        }
-        self.roll_out(id, self.saved.serving);
-        self.forget_old_releases();
-    }
-
-    /// Makes `id` the target.
-    fn roll_out(&mut self, id: ReleaseId, from: Option<ReleaseId>) {
-        let began = self.now();
-        let outcome = Outcome::Progressing;
-        self.saved.rollout = Some(Rollout {
-            release: id,
-            from,
-            outcome,
-            message: None,
-            began,
-            ended: None,
-        });
-        self.saved.target = Some(id);
-        self.settled.clear();
-        // What earlier releases did to a replica is no evidence against this one.
-        self.live.values_mut().for_each(|live| live.flaps = 0);
-        self.tell(
-            Some(id),
-            EventKind::Rollout {
-                outcome,
-                message: None,
-            },
-        );
-    }
-
     /// Ends, judges or completes the roll-out under way.
     pub(crate) fn reconcile_rollout(&mut self) {
         let Some(rollout) = self
@@ -266,7 +41,7 @@ impl Engine {
             .clone()
             .filter(|rollout| !rollout.outcome.is_final())
         else {
-            return;
+            return self.watch_complete();
         };
         let Some(target) = self.target().cloned() else {
             return;
@@ -322,6 +97,48 @@ impl Engine {
                 return self.fail_with_evidence(name, failure, deadline);
             }
             self.wake_at(rollout.began.after(deadline));
+        }
+    }
+
+    /// A release that fails soon after it was complete is reverted too, as long as the replicas that it replaced are
+    /// kept: what flaps slowly, or crashes under the whole load, shows only then.
+    fn watch_complete(&mut self) {
+        let Some(rollout) = self.saved.rollout.clone() else {
+            return;
+        };
+        let (Some(from), Some(ended)) = (rollout.from, rollout.ended) else {
+            return;
+        };
+        let Some(release) = self.releases.get(&rollout.release).cloned() else {
+            return;
+        };
+        if rollout.outcome != Outcome::Complete || self.saved.target != Some(release.id) {
+            return;
+        }
+        for (name, service) in &release.plan.services {
+            let changed = release
+                .revisions
+                .get(name)
+                .is_some_and(|revision| revision.release == release.id);
+            if !changed || self.now().since(ended) >= service.rollout.keep_old.min(WATCHED) {
+                continue;
+            }
+            let evidence = self.evidence(name, release.id);
+            // Its deadline was met: only what the replicas do now counts.
+            let Some(failure) = judge(evidence, ended, Duration::MAX, self.now()) else {
+                continue;
+            };
+            let began = self.now();
+            self.saved.rollout = Some(Rollout {
+                release: release.id,
+                from: Some(from),
+                outcome: Outcome::Progressing,
+                message: None,
+                began,
+                ended: None,
+            });
+            self.fail_with_evidence(name, failure, service.rollout.progress_deadline);
+            return;
         }
     }
 
@@ -413,7 +230,7 @@ impl Engine {
     }
 
     /// The target is the release before again; the new one's replicas go, the kept ones come back.
-    fn revert_to(&mut self, from: ReleaseId, message: String) {
+    pub(crate) fn revert_to(&mut self, from: ReleaseId, message: String) {
         if let Some(rollout) = &mut self.saved.rollout {
             rollout.message = Some(message);
         }
@@ -453,235 +270,13 @@ impl Engine {
     }
 
     /// Notes how a release fared.
-    fn end_release(&mut self, id: ReleaseId, outcome: Outcome, message: Option<String>) {
+    pub(crate) fn end_release(&mut self, id: ReleaseId, outcome: Outcome, message: Option<String>) {
         if let Some(release) = self.releases.get_mut(&id) {
             release.outcome = outcome;
             release.message.clone_from(&message);
             self.changed_releases.insert(id);
         }
         self.tell(Some(id), EventKind::Rollout { outcome, message });
-    }
-
-    /// Takes the roll-out under way back, or the release that serves: at once, without steps.
-    pub(crate) fn undo(&mut self, actor: &str) -> Result<Accepted, ApiError> {
-        let after = self.journal.last();
-        if let Some((id, build)) = self.building.take() {
-            build.abort();
-            self.note_audit(actor, format!("undo {id}"));
-            self.end_release(
-                id,
-                Outcome::Undone,
-                Some(format!("undone by {actor} while it was built")),
-            );
-            return Ok(Accepted {
-                release: id,
-                unchanged: false,
-                after,
-            });
-        }
-        let message = format!("undone by {actor}");
-        if let Some(rollout) = self
-            .saved
-            .rollout
-            .clone()
-            .filter(|rollout| !rollout.outcome.is_final())
-        {
-            let Some(from) = rollout.from else {
-                return Err(refuse(
-                    "there is no release before it to return to",
-                    "stop it with `wharf down`",
-                ));
-            };
-            self.note_audit(actor, format!("undo {} -> {from}", rollout.release));
-            if !self.is_reverting() {
-                self.revert_to(from, message);
-            }
-            return Ok(Accepted {
-                release: rollout.release,
-                unchanged: false,
-                after,
-            });
-        }
-        let serving = self
-            .saved
-            .serving
-            .ok_or_else(|| refuse("nothing has been released yet", "`wharf up` does it"))?;
-        let before = self
-            .releases
-            .range(..serving)
-            .rev()
-            .find(|(_, r)| r.outcome == Outcome::Complete);
-        let Some((before, _)) = before.map(|(id, release)| (*id, release)) else {
-            return Err(refuse(
-                format!("there is no complete release before {serving}"),
-                "`wharf rollout history` lists all",
-            ));
-        };
-        self.note_audit(actor, format!("undo {serving} -> {before}"));
-        let began = self.now();
-        self.saved.rollout = Some(Rollout {
-            release: serving,
-            from: Some(before),
-            outcome: Outcome::Progressing,
-            message: None,
-            began,
-            ended: None,
-        });
-        self.revert_to(before, message);
-        Ok(Accepted {
-            release: serving,
-            unchanged: false,
-            after,
-        })
-    }
-
-    /// Sets how many replicas services have, until it is set again.
-    pub(crate) fn scale(&mut self, request: ScaleRequest) -> Result<(), ApiError> {
-        let target = self
-            .target()
-            .ok_or_else(|| refuse("nothing has been released yet", "`wharf up` does it"))?;
-        for (name, count) in &request.services {
-            let Some(service) = target.plan.services.get(name) else {
-                let known: Vec<_> = target
-                    .plan
-                    .services
-                    .keys()
-                    .map(ToString::to_string)
-                    .collect();
-                return Err(refuse(
-                    format!("there is no service `{name}`"),
-                    &format!("there are: {}", known.join(", ")),
-                ));
-            };
-            if service.singleton && *count > 1 {
-                return Err(refuse(
-                    format!("`{name}` is a singleton: it has one replica at most"),
-                    "",
-                ));
-            }
-            if service.schedule.is_some() {
-                return Err(refuse(
-                    format!("`{name}` runs on a schedule and has no replicas"),
-                    "",
-                ));
-            }
-            if *count > REPLICAS_MAX {
-                return Err(refuse(
-                    format!("{count} replicas of `{name}` are more than {REPLICAS_MAX}"),
-                    "",
-                ));
-            }
-        }
-        for (name, count) in request.services {
-            self.note_audit(&request.actor, format!("scale {name}={count}"));
-            self.settled.remove(&name);
-            self.saved.scale.insert(name, count);
-        }
-        Ok(())
-    }
-
-    /// Replaces the replicas of services, one by one as in a release.
-    pub(crate) fn restart(&mut self, request: RestartRequest) -> Result<Accepted, ApiError> {
-        let target = self
-            .target()
-            .ok_or_else(|| refuse("nothing has been released yet", "`wharf up` does it"))?;
-        if let Some(unknown) = request
-            .services
-            .iter()
-            .find(|name| !target.plan.services.contains_key(*name))
-        {
-            return Err(refuse(
-                format!("there is no service `{unknown}`"),
-                "`wharf ps` lists them",
-            ));
-        }
-        let (plan, base_dir, id) = (target.plan.clone(), target.base_dir.clone(), target.id);
-        let all = || plan.services.keys().cloned().collect();
-        let restart = if request.services.is_empty() {
-            all()
-        } else {
-            request.services
-        };
-        let env = self
-            .secrets_of(id)
-            .map_err(|error| refuse(error, ""))?
-            .env
-            .clone();
-        let request = ReleaseRequest {
-            plan,
-            base_dir,
-            env,
-            actor: request.actor,
-            restart,
-            http: None,
-            https: None,
-        };
-        self.request_release(request)
-    }
-
-    /// Every release, the newest first.
-    pub(crate) fn history(&self) -> Vec<ReleaseSummary> {
-        let mut before: Option<&Release> = None;
-        let mut history: Vec<ReleaseSummary> = vec![];
-        for release in self.releases.values() {
-            history.push(ReleaseSummary {
-                release: release.id,
-                outcome: release.outcome,
-                created: release.created,
-                actor: release.actor.clone(),
-                changed: release.changed_since(before),
-                message: release.message.clone(),
-                current: self.saved.serving == Some(release.id),
-            });
-            if release.outcome == Outcome::Complete {
-                before = Some(release);
-            }
-        }
-        history.reverse();
-        history
-    }
-
-    fn forget_old_releases(&mut self) {
-        let mut needed: Vec<ReleaseId> = self
-            .saved
-            .replicas
-            .values()
-            .map(|replica| replica.release)
-            .collect();
-        needed.extend(self.saved.jobs.values().map(|job| job.release));
-        needed.extend(self.saved.target.into_iter().chain(self.saved.serving));
-        let newest: Vec<ReleaseId> = self
-            .releases
-            .keys()
-            .rev()
-            .take(RELEASES_KEPT)
-            .copied()
-            .collect();
-        let kept = newest.iter().filter_map(|id| self.releases.get(id));
-        needed.extend(
-            kept.flat_map(|release| release.revisions.values().map(|revision| revision.release)),
-        );
-        needed.extend(newest);
-        let old: Vec<ReleaseId> = self
-            .releases
-            .keys()
-            .filter(|id| !needed.contains(id))
-            .copied()
-            .collect();
-        if old.is_empty() {
-            return;
-        }
-        self.saved
-            .one_shots_done
-            .retain(|(_, release)| !old.contains(release));
-        self.saved
-            .completed
-            .retain(|(_, release)| !old.contains(release));
-        self.effect(move |engine| {
-            // They are forgotten with the next release instead.
-            drop(engine.forget_releases(old));
-            engine.prune_artifacts();
-        });
     }
 }
 
@@ -693,43 +288,4 @@ fn longest_deadline(release: &Release) -> Duration {
         .map(|service| service.rollout.progress_deadline)
         .max()
         .unwrap_or_default()
-}
-
-/// What of the secrets a service depends on, as a digest.
-fn secret_values(secrets: &Secrets, name: &Name, service: &wharf_plan::model::Service) -> String {
-    use wharf_plan::template::Reference;
-    let mut parts: Vec<&str> = vec![];
-    for (key, value) in secrets.files.get(name).into_iter().flatten() {
-        parts.extend([key.as_str(), value.as_str()]);
-    }
-    for reference in service
-        .environment
-        .values()
-        .flat_map(wharf_plan::template::Template::references)
-    {
-        if let Reference::Env { name, .. } = reference {
-            parts.extend([
-                name.as_str(),
-                secrets.env.get(name).map_or("", String::as_str),
-            ]);
-        }
-    }
-    digest(&parts)
-}
-
-fn read_secrets(request: &ReleaseRequest) -> Result<Secrets, crate::secrets::EnvFileError> {
-    let mut secrets = Secrets {
-        env: request.env.clone(),
-        files: BTreeMap::new(),
-    };
-    for (name, service) in &request.plan.services {
-        let mut values = BTreeMap::new();
-        for file in &service.env_files {
-            values.extend(read_env_file(&request.base_dir.join(file))?);
-        }
-        if !values.is_empty() {
-            secrets.files.insert(name.clone(), values);
-        }
-    }
-    Ok(secrets)
 }

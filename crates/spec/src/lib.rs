@@ -3,7 +3,6 @@
 //! What was typed, with the place of every part; what it means is for `wharf_plan` to say. Nothing here does I/O.
 
 pub mod compose;
-pub mod cron;
 pub mod decode;
 pub mod diagnostic;
 pub mod document;

@@ -14,6 +14,9 @@ const PROGRESS_DEADLINE: Duration = Duration::from_secs(600);
 /// As long as the look at the dashboards after a release takes.
 const KEEP_OLD: Duration = Duration::from_secs(600);
 
+/// Long enough to see a service that answers once and then falls over; three replicas take three seconds.
+const MIN_READY: Duration = Duration::from_secs(1);
+
 impl Resolver<'_> {
     pub(super) fn check_singleton(&mut self, typed: &spec::Service) {
         if typed.singleton.value() != Some(&true) {
@@ -93,7 +96,8 @@ impl Resolver<'_> {
             ));
         }
         let progress_deadline = deadline.map_or(PROGRESS_DEADLINE, |deadline| deadline.value);
-        let min_ready = typed.min_ready.value().copied().unwrap_or_default();
+        let min_ready = typed.min_ready.value().copied();
+        let min_ready = min_ready.unwrap_or(MIN_READY.min(progress_deadline / 2));
         if let Some(typed) = typed
             .min_ready
             .get()

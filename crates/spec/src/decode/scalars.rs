@@ -7,7 +7,7 @@ use wharf_base::ids::Name;
 use wharf_base::units::{Bounds, Bytes, Millicores, Rate, Share};
 
 use super::{FromText, Refusal, TableKey};
-use crate::cron::Cron;
+use wharf_base::cron::Cron;
 
 /// Far beyond any timeout, and small enough that no sum of times overflows.
 const DURATION_MAX: Duration = Duration::from_secs(3_653 * 86_400);

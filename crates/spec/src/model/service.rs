@@ -7,13 +7,13 @@ use wharf_base::ids::Name;
 use wharf_base::units::{Bounds, Bytes, Millicores, Share};
 
 use super::probe::{PortReference, Probes};
-use crate::cron::Cron;
 use crate::decode::{
     Count, Decode, Definitions, EnvName, List, OneOrMany, Port, Table, UrlPath, record, words,
 };
 use crate::diagnostic::{Code, Diagnostic, Findings, excerpt};
 use crate::span::{Field, Span, Spanned};
 use crate::yaml::{Kind, Node};
+use wharf_base::cron::Cron;
 
 record! {
     /// A program in one or more equal replicas.
@@ -188,8 +188,8 @@ record! {
         [default "0, or 1 for a singleton"]
         [also "max_unavailable" "maxUnavailable"]
         unavailable: Share,
-        /// How long a new replica has to stay ready before it counts.
-        [default "0s"]
+        /// How long a new replica has to stay ready before it counts and an old one leaves; not on a first start.
+        [default "1s"]
         [also "minReadySeconds"]
         min_ready: Duration,
         /// When a release that has not finished has failed and is reverted.

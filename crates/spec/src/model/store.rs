@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use wharf_base::units::Bytes;
 
-use crate::cron::Cron;
 use crate::decode::{List, record, words};
+use wharf_base::cron::Cron;
 
 record! {
     /// A database or cache. Services refer to it: `${db.url}`, `.host`, `.port`, `.user`, `.password`, `.database`.

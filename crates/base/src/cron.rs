@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use wharf_base::clock::Timestamp;
+use crate::clock::Timestamp;
 
 /// A schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,9 @@ pub struct Cron {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ParseCronError(String);
+
+/// So much of a wrong field is shown; more does not help to recognise it.
+const EXCERPT_CHARS: usize = 60;
 
 struct FieldRule {
     name: &'static str,
@@ -188,7 +191,7 @@ fn month_and_day(day: u64) -> (u64, u64) {
 /// The values that one field names.
 fn bits(text: &str, rule: &FieldRule) -> Result<u64, ParseCronError> {
     let wrong = |part: &str| {
-        let part = crate::diagnostic::excerpt(part);
+        let part: String = part.chars().take(EXCERPT_CHARS).flat_map(char::escape_debug).collect();
         let FieldRule { name, min, max, .. } = rule;
         ParseCronError(format!(
             "`{part}` is no {name} of a cron schedule: {min} to {max}, `*`, a list, a range or a step"
