@@ -18,6 +18,7 @@ import os
 import random
 import re
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -103,9 +104,13 @@ class Killer(threading.Thread):
                 pass  # No engine at this moment: it is started below.
             time.sleep(self.random.uniform(0, 0.5))
             try:
-                self.stack.run("up", "-d", timeout=SETTLE_SECONDS)
-            except Exception as error:  # pylint: disable=broad-except
+                status, _, errors = self.stack.run("up", "-d", check=False, timeout=SETTLE_SECONDS)
+            except subprocess.TimeoutExpired as error:
                 self.errors.append(f"`wharf up -d` after a kill: {error}")
+                continue
+            # The next release may have been asked for meanwhile: then this one has rightly given way.
+            if status != 0 and "superseded" not in errors:
+                self.errors.append(f"`wharf up -d` after a kill ended with {status}: {errors}")
 
     def end(self):
         self.ended.set()

@@ -61,7 +61,7 @@ class Stack:
 
     def run(self, *arguments, check=True, timeout=900):
         """Runs a command of wharf; its output as (exit status, standard output, standard error)."""
-        command = [self.wharf, "-f", str(self.file), *arguments]
+        command = [self.wharf, arguments[0], "--file", str(self.file), *arguments[1:]]
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False,
                               stdin=subprocess.DEVNULL)
         if check and done.returncode != 0:
