@@ -9,8 +9,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
+use tokio::task::JoinHandle;
 
 use crate::config::{Config, Status};
 use crate::{handover, socket};
@@ -56,43 +58,168 @@ pub enum ClientError {
     },
 }
 
-/// Serves `config` from now on. When this returns, no endpoint that it does not name, or names as draining, gets
-/// another request.
+/// A connection to one ingress process. It stays with that process when another one takes the socket's path, so the
+/// engine holds one while it replaces an ingress: to drain the old one, and to see when it has nothing under way.
+#[derive(Debug)]
+pub struct Control {
+    path: PathBuf,
+    sender: SendRequest<Full<Bytes>>,
+    connection: JoinHandle<()>,
+}
+
+impl Control {
+    /// Connects to the ingress that has the path now.
+    ///
+    /// # Errors
+    /// None has it.
+    pub async fn connect(socket: &Path) -> Result<Self, ClientError> {
+        let failed = |source| ClientError::Connect {
+            path: socket.to_owned(),
+            source,
+        };
+        let connect = || {
+            let stream = socket::connect(socket)?;
+            stream.set_nonblocking(true)?;
+            UnixStream::from_std(stream)
+        };
+        let stream = connect().map_err(failed)?;
+        let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = handshake.map_err(|source| broken(socket, source))?;
+        // Its error is that of the call under way, which says it better.
+        let connection = tokio::spawn(async move { connection.await.unwrap_or_default() });
+        Ok(Self {
+            path: socket.to_owned(),
+            sender,
+            connection,
+        })
+    }
+
+    /// Serves `config` from now on. When this returns, no endpoint that it does not name, or names as draining, gets
+    /// another request from this process.
+    ///
+    /// # Errors
+    /// [`ClientError::Stale`] if a newer generation is served; else the ingress is not there or refuses it.
+    pub async fn put_config(&mut self, config: &Config) -> Result<(), ClientError> {
+        let body = serde_json::to_vec(config).map_err(|source| broken(&self.path, source))?;
+        self.call(Method::PUT, "/config", body).await.map(drop)
+    }
+
+    /// What the ingress is doing.
+    ///
+    /// # Errors
+    /// The ingress is not there, or answers something else.
+    pub async fn status(&mut self) -> Result<Status, ClientError> {
+        let body = self.call(Method::GET, "/status", Vec::new()).await?;
+        serde_json::from_slice(&body).map_err(|source| broken(&self.path, source))
+    }
+
+    /// What the ingress has counted, in Prometheus's text format.
+    ///
+    /// # Errors
+    /// The ingress is not there.
+    pub async fn metrics(&mut self) -> Result<String, ClientError> {
+        let body = self.call(Method::GET, "/metrics", Vec::new()).await?;
+        String::from_utf8(body.into()).map_err(|source| broken(&self.path, source))
+    }
+
+    /// Makes the ingress stop accepting, finish what it has within `timeout`, and end. Returns at once.
+    ///
+    /// # Errors
+    /// The ingress is not there.
+    pub async fn drain(&mut self, timeout: Duration) -> Result<(), ClientError> {
+        let path = format!("/drain?timeout={}", wharf_base::duration::format(timeout));
+        self.call(Method::POST, &path, Vec::new()).await.map(drop)
+    }
+
+    async fn call(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<Bytes, ClientError> {
+        match tokio::time::timeout(TIMEOUT, self.call_untimed(method, path, body)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(ClientError::Timeout(self.path.clone())),
+        }
+    }
+
+    async fn call_untimed(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<Bytes, ClientError> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(http::header::HOST, "ingress")
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|source| broken(&self.path, source))?;
+        self.sender
+            .ready()
+            .await
+            .map_err(|source| broken(&self.path, source))?;
+        let response = self
+            .sender
+            .send_request(request)
+            .await
+            .map_err(|source| broken(&self.path, source))?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_MAX_BYTES)
+            .collect()
+            .await;
+        let body = body
+            .map_err(|source| broken(&self.path, source))?
+            .to_bytes();
+        let message = || String::from_utf8_lossy(&body).into_owned();
+        match status {
+            status if status.is_success() => Ok(body),
+            StatusCode::CONFLICT => Err(ClientError::Stale(message())),
+            status => Err(ClientError::Refused {
+                status: status.as_u16(),
+                message: message(),
+            }),
+        }
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}
+
+/// [`Control::put_config`] on a connection of its own.
 ///
 /// # Errors
-/// [`ClientError::Stale`] if a newer generation is served; else the ingress is not there or refuses it.
+/// Those of [`Control::put_config`].
 pub async fn put_config(socket: &Path, config: &Config) -> Result<(), ClientError> {
-    let body = serde_json::to_vec(config).map_err(|source| broken(socket, source))?;
-    call(socket, Method::PUT, "/config", body).await.map(drop)
+    Control::connect(socket).await?.put_config(config).await
 }
 
-/// What the ingress is doing.
+/// [`Control::status`] on a connection of its own.
 ///
 /// # Errors
-/// The ingress is not there, or answers something else.
+/// Those of [`Control::status`].
 pub async fn status(socket: &Path) -> Result<Status, ClientError> {
-    let body = call(socket, Method::GET, "/status", Vec::new()).await?;
-    serde_json::from_slice(&body).map_err(|source| broken(socket, source))
+    Control::connect(socket).await?.status().await
 }
 
-/// What the ingress has counted, in Prometheus's text format.
+/// [`Control::metrics`] on a connection of its own.
 ///
 /// # Errors
-/// The ingress is not there.
+/// Those of [`Control::metrics`].
 pub async fn metrics(socket: &Path) -> Result<String, ClientError> {
-    let body = call(socket, Method::GET, "/metrics", Vec::new()).await?;
-    String::from_utf8(body.into()).map_err(|source| broken(socket, source))
+    Control::connect(socket).await?.metrics().await
 }
 
-/// Makes the ingress stop accepting, finish what it has within `timeout`, and end. Returns at once.
+/// [`Control::drain`] of the ingress that has the path now. To replace an ingress, connect to the old one before
+/// the new one starts.
 ///
 /// # Errors
-/// The ingress is not there.
+/// Those of [`Control::drain`].
 pub async fn drain(socket: &Path, timeout: Duration) -> Result<(), ClientError> {
-    let path = format!("/drain?timeout={}", wharf_base::duration::format(timeout));
-    call(socket, Method::POST, &path, Vec::new())
-        .await
-        .map(drop)
+    Control::connect(socket).await?.drain(timeout).await
 }
 
 /// Gets the listening sockets back from an ingress that outlived its engine, with their names.
@@ -121,78 +248,5 @@ fn broken(
     ClientError::Http {
         path: socket.to_owned(),
         source: source.into(),
-    }
-}
-
-async fn call(
-    socket: &Path,
-    method: Method,
-    path: &str,
-    body: Vec<u8>,
-) -> Result<Bytes, ClientError> {
-    match tokio::time::timeout(TIMEOUT, call_untimed(socket, method, path, body)).await {
-        Ok(answer) => answer,
-        Err(_) => Err(ClientError::Timeout(socket.to_owned())),
-    }
-}
-
-async fn call_untimed(
-    socket: &Path,
-    method: Method,
-    path: &str,
-    body: Vec<u8>,
-) -> Result<Bytes, ClientError> {
-    let connect = || {
-        let stream = socket::connect(socket)?;
-        stream.set_nonblocking(true)?;
-        UnixStream::from_std(stream)
-    };
-    let stream = connect().map_err(|source| ClientError::Connect {
-        path: socket.to_owned(),
-        source,
-    })?;
-    let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-    let (mut sender, connection) = handshake.map_err(|source| broken(socket, source))?;
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header(http::header::HOST, "ingress")
-        .body(Full::new(Bytes::from(body)))
-        .map_err(|source| broken(socket, source))?;
-    let exchange = async {
-        let response = sender
-            .send_request(request)
-            .await
-            .map_err(|source| broken(socket, source))?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), ANSWER_MAX_BYTES)
-            .collect()
-            .await;
-        let body = body
-            .map_err(|source| ClientError::Http {
-                path: socket.to_owned(),
-                source,
-            })?
-            .to_bytes();
-        match status {
-            status if status.is_success() => Ok(body),
-            StatusCode::CONFLICT => Err(ClientError::Stale(
-                String::from_utf8_lossy(&body).into_owned(),
-            )),
-            status => Err(ClientError::Refused {
-                status: status.as_u16(),
-                message: String::from_utf8_lossy(&body).into_owned(),
-            }),
-        }
-    };
-    let mut exchange = std::pin::pin!(exchange);
-    let mut connection = std::pin::pin!(connection);
-    let mut connected = true;
-    loop {
-        tokio::select! {
-            answer = &mut exchange => return answer,
-            // Its error is the exchange's, which says it better.
-            _ = &mut connection, if connected => connected = false,
-        }
     }
 }

@@ -187,6 +187,12 @@ impl Connection {
         self.wake();
     }
 
+    /// Takes a decision to close back for a moment, in which the client is told.
+    pub(crate) fn decide_later(&self) {
+        self.verdict.store(Verdict::None as u8, Ordering::Relaxed);
+        self.linger();
+    }
+
     /// What was decided.
     pub(crate) fn verdict(&self) -> Verdict {
         match self.verdict.load(Ordering::Relaxed) {

@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use bytes::BytesMut;
 use http::{Request, Response};
 use hyper::body::Incoming;
+use hyper::server::conn::http2::Connection as Http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
@@ -144,7 +145,7 @@ async fn serve(worker: &Rc<Worker>, mut stream: TcpStream, peer: SocketAddr, lis
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_send_buf_size(SEND_BUFFER_BYTES)
             .serve_connection(io, requests);
-        drive(&connection, served, |served| served.graceful_shutdown()).await;
+        drive(&connection, served, Some(Http2::graceful_shutdown)).await;
     } else {
         let served = hyper::server::conn::http1::Builder::new()
             .max_headers(HEADERS_MAX)
@@ -154,7 +155,7 @@ async fn serve(worker: &Rc<Worker>, mut stream: TcpStream, peer: SocketAddr, lis
             .with_upgrades();
         // HTTP/1 is not shut down from here: an idle connection closes by its deadline, so that a request that is on
         // its way is still answered, with `Connection: close`.
-        drive(&connection, served, |_| {}).await;
+        drive(&connection, served, None::<fn(Pin<&mut _>)>).await;
     }
     let agreed = tunnel.borrow_mut().take();
     if let Some((agreed, mut record)) = agreed {
@@ -200,21 +201,26 @@ async fn until_decided<F: Future>(connection: &Connection, future: F) -> Option<
     .await
 }
 
-/// Drives hyper until it has ended or the sweep closes the connection.
-async fn drive<C, E>(connection: &Connection, served: C, shut_down: impl Fn(Pin<&mut C>))
+/// Drives hyper until it has ended or the sweep closes the connection; `shut_down`, if the protocol has it, tells the
+/// client first, so that it sends nothing that would be lost.
+async fn drive<C, E>(connection: &Connection, served: C, shut_down: Option<impl Fn(Pin<&mut C>)>)
 where
     C: Future<Output = Result<(), E>>,
 {
     let mut served = pin!(served);
-    let mut told = false;
+    let mut shut_down = shut_down;
     poll_fn(|cx: &mut Context<'_>| {
         connection.register(cx.waker());
-        if connection.verdict() == Verdict::Close {
-            return Poll::Ready(());
-        }
-        if connection.is_draining() && !told {
-            told = true;
-            shut_down(served.as_mut());
+        let closes = connection.verdict() == Verdict::Close;
+        if closes || connection.is_draining() {
+            match shut_down.take() {
+                Some(shut_down) => {
+                    shut_down(served.as_mut());
+                    connection.decide_later();
+                }
+                None if closes => return Poll::Ready(()),
+                None => {}
+            }
         }
         // Whatever went wrong, it was between this client and hyper, and the requests have recorded it.
         served.as_mut().poll(cx).map(|_| ())

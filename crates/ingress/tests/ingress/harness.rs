@@ -71,11 +71,13 @@ pub(crate) struct Sockets(Vec<TcpListener>);
 
 impl Sockets {
     fn bind() -> Self {
-        Self(
-            (0..3)
-                .map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"))
-                .collect(),
-        )
+        let bind = |_| {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+            // The standard library's queue of 128 is too short for a crowd.
+            rustix::net::listen(&listener, 4096).expect("a longer queue");
+            listener
+        };
+        Self((0..3).map(bind).collect())
     }
 
     fn address(&self, index: usize) -> SocketAddr {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use wharf_ingress::client::{self, ClientError};
+use wharf_ingress::client::{self, ClientError, Control};
 use wharf_ingress::config::{Action, Config};
 
 use crate::harness::{Ingress, call, config, draining, next, stop, until, upstream};
@@ -188,15 +188,28 @@ fn another_process_takes_over_without_a_refused_connection() {
     slow.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
     let mut idle = Wire::connect(ingress.http());
     assert_eq!(idle.get("/name").status, 200);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let mut retired = Vec::new();
     for round in 0..3 {
         load.wait_for(100);
-        let old_pid = ingress.pid();
+        let (old_pid, control) = (ingress.pid(), ingress.control());
+        // Connected before the new one takes the path.
+        let mut old_control = runtime
+            .block_on(Control::connect(&control))
+            .expect("the old one");
         let old = ingress.replace();
         ingress.wait_until_ready();
         assert_ne!(ingress.pid(), old_pid);
-        let pid = rustix::process::Pid::from_raw(old_pid.cast_signed()).expect("a pid");
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it drains");
+        runtime
+            .block_on(old_control.drain(Duration::from_secs(30)))
+            .expect("it drains");
+        let status = runtime
+            .block_on(old_control.status())
+            .expect("it still says what it does");
+        assert_eq!((status.pid, status.draining), (old_pid, true));
         retired.push(old);
         load.wait_for(100);
         if round == 0 {
