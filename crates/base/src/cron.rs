@@ -191,7 +191,11 @@ fn month_and_day(day: u64) -> (u64, u64) {
 /// The values that one field names.
 fn bits(text: &str, rule: &FieldRule) -> Result<u64, ParseCronError> {
     let wrong = |part: &str| {
-        let part: String = part.chars().take(EXCERPT_CHARS).flat_map(char::escape_debug).collect();
+        let part: String = part
+            .chars()
+            .take(EXCERPT_CHARS)
+            .flat_map(char::escape_debug)
+            .collect();
         let FieldRule { name, min, max, .. } = rule;
         ParseCronError(format!(
             "`{part}` is no {name} of a cron schedule: {min} to {max}, `*`, a list, a range or a step"
