@@ -8,11 +8,14 @@ use wharf_spec::diagnostic::{Diagnostic, render};
 use crate::args::{Color, Global};
 
 /// Where and how to print.
+#[derive(Clone)]
 pub(crate) struct Output {
     pub(crate) json: bool,
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
     pub(crate) yes: bool,
+    /// Progress in lines, also on a terminal: something else is being printed beside it.
+    pub(crate) plain: bool,
     /// Colours on standard output.
     pub(crate) color_out: bool,
     /// Colours on standard error.
@@ -63,6 +66,7 @@ impl Output {
             quiet: global.quiet,
             verbose: global.verbose,
             yes: global.yes,
+            plain: false,
             color_out: wants(std::io::stdout().is_terminal()),
             color_err: wants(std::io::stderr().is_terminal()),
         }

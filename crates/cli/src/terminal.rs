@@ -29,7 +29,7 @@ impl<'a> Progress<'a> {
     pub(crate) fn new(output: &'a Output) -> Self {
         let terminal = std::io::stderr().is_terminal()
             && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        let live = terminal && !output.quiet && !output.verbose;
+        let live = terminal && !output.quiet && !output.verbose && !output.plain;
         Self {
             output,
             live,
@@ -165,7 +165,7 @@ impl<'a> Progress<'a> {
                 message,
             } => {
                 let style = match state.as_str() {
-                    "ready" | "external" => Style::Good,
+                    "ready" | "external" | "stopped" => Style::Good,
                     "failed" => Style::Bad,
                     _ => Style::Busy,
                 };

@@ -126,6 +126,7 @@ impl Context<'_> {
             std::env::var("HOME").ok()
         };
         env.extend(home.map(|home| ("HOME".to_owned(), home)));
+        env.extend(self.secrets.files.get(name).cloned().unwrap_or_default());
         // Services listen where only this machine reaches them; the ingress is the door.
         env.insert("HOST".to_owned(), "127.0.0.1".to_owned());
         for (port, number) in ports {
@@ -139,7 +140,6 @@ impl Context<'_> {
         {
             env.insert("PORT".to_owned(), port.to_string());
         }
-        env.extend(self.secrets.files.get(name).cloned().unwrap_or_default());
         for (key, template) in &service.environment {
             let value =
                 template.render(|reference| self.look_up(name, service, revision, reference))?;

@@ -44,7 +44,7 @@ impl Engine {
             } else {
                 self.settled.remove(&name)
             };
-            if settled && news && self.is_rolling() {
+            if settled && news && self.is_rolling() && service.schedule.is_none() {
                 let ready = self.desired(&name, service, revision.release);
                 self.tell(
                     self.saved.target,

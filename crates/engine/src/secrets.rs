@@ -4,7 +4,6 @@
 //! keeps only their digest. The passwords of stores lie beside them, drawn once.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
@@ -108,20 +107,6 @@ fn unquote(value: &str) -> String {
         Some((value, _comment)) => value.trim_end().to_owned(),
         None => value.to_owned(),
     }
-}
-
-/// So many random bytes from the kernel, as hexadecimal digits.
-pub(crate) fn random_hex(bytes: usize) -> io::Result<String> {
-    let mut buffer = vec![0; bytes];
-    let mut filled = 0;
-    while filled < bytes {
-        filled +=
-            rustix::rand::getrandom(&mut buffer[filled..], rustix::rand::GetRandomFlags::empty())?;
-    }
-    Ok(buffer.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a String never fails");
-        text
-    }))
 }
 
 #[cfg(test)]

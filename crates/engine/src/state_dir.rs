@@ -18,6 +18,7 @@
 //! | `secrets/` | generated and given secrets | 0700 |
 //! | `tls/` | the local certificate authority | 0700 |
 
+use std::fmt::Write as _;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -105,7 +106,7 @@ impl StateDir {
     }
 
     fn draw_marker(&self, path: &Path) -> io::Result<String> {
-        let id = format!("wharf-{}", crate::secrets::random_hex(8)?);
+        let id = format!("wharf-{}", random_hex(8)?);
         write_secret(path, id.as_bytes())?;
         Ok(id)
     }
@@ -244,4 +245,18 @@ pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(temporary, path)
+}
+
+/// So many random bytes from the kernel, as hexadecimal digits.
+pub(crate) fn random_hex(bytes: usize) -> io::Result<String> {
+    let mut buffer = vec![0; bytes];
+    let mut filled = 0;
+    while filled < bytes {
+        filled +=
+            rustix::rand::getrandom(&mut buffer[filled..], rustix::rand::GetRandomFlags::empty())?;
+    }
+    Ok(buffer.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a String never fails");
+        text
+    }))
 }

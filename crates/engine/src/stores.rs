@@ -16,7 +16,7 @@ use crate::engine::{Engine, Event};
 use crate::environment::StoreAddress;
 use crate::replica::{Observed, Order, Start, Watched, chain, supervise};
 use crate::replicas::free_port;
-use crate::state_dir::write_secret;
+use crate::state_dir::{random_hex, write_secret};
 
 /// From one question to the next while a server starts.
 const STARTING_PAUSE: Duration = Duration::from_millis(20);
@@ -250,7 +250,7 @@ impl Engine {
         let password = match std::fs::read_to_string(&path) {
             Ok(password) => password,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let password = crate::secrets::random_hex(RANDOM_BYTES)?;
+                let password = random_hex(RANDOM_BYTES)?;
                 write_secret(&path, password.as_bytes())?;
                 password
             }

@@ -1,6 +1,6 @@
 //! `wharf ps`
 
-use wharf_engine::api::{ProjectState, ReplicaState, ReplicaStatus, Status};
+use wharf_engine::api::{ReplicaState, ReplicaStatus, Status};
 
 use crate::args::Global;
 use crate::exit::Code;
@@ -17,10 +17,7 @@ pub(crate) fn run(global: &Global, output: &Output) -> anyhow::Result<Code> {
     } else {
         print(&status, output);
     }
-    Ok(match status.state {
-        ProjectState::Unhealthy => Code::Unhealthy,
-        _ => Code::Done,
-    })
+    Ok(Code::Done)
 }
 
 fn print(status: &Status, output: &Output) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wharf_engine::api::{Accepted, Outcome, UndoRequest};
+use wharf_engine::api::{Accepted, Outcome, ProjectState, UndoRequest};
 
 use crate::args::{Global, RolloutCommand};
 use crate::exit::{Code, failure};
@@ -48,6 +48,7 @@ fn status(
             follow(&project.state, &client, &accepted, global.timeout, output).await?;
             status = client.status().await?;
         }
+        let healthy = status.state != ProjectState::Unhealthy;
         let Some(rollout) = status.rollout else {
             return Err(failure(
                 Code::Failed,
@@ -77,6 +78,7 @@ fn status(
         Ok(match rollout.outcome {
             Outcome::Reverted | Outcome::Failed => Code::Failed,
             Outcome::Building | Outcome::Progressing if watch => Code::Unhealthy,
+            _ if !healthy => Code::Unhealthy,
             _ => Code::Done,
         })
     })

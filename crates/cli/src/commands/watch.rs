@@ -31,6 +31,11 @@ const RESULTS: [&str; 7] = [
 
 /// Watches until it fails.
 pub(crate) async fn run(project: &Project, global: &Global, output: &Output) -> anyhow::Result<()> {
+    // Logs are shown all the while.
+    let output = &Output {
+        plain: true,
+        ..output.clone()
+    };
     let (changes, mut changed) = mpsc::channel::<PathBuf>(1_024);
     let ignored = ignored(&project.base_dir);
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -52,8 +57,13 @@ pub(crate) async fn run(project: &Project, global: &Global, output: &Output) -> 
             .with_context(|| format!("cannot watch {}", dir.display()))?;
     }
     output.progress("watching the source files; a change is released");
-    while let Some(path) = changed.recv().await {
-        while let Ok(Some(_)) = tokio::time::timeout(QUIET, changed.recv()).await {}
+    while let Some(mut path) = changed.recv().await {
+        while let Ok(Some(next)) = tokio::time::timeout(QUIET, changed.recv()).await {
+            // An editor's temporary file is gone by now; what it became is what people know.
+            if !path.exists() {
+                path = next;
+            }
+        }
         let shown = path.strip_prefix(&project.base_dir).unwrap_or(&path);
         output.progress(&format!("{} has changed", shown.display()));
         // A release that fails is shown and mended with the next change; the watch goes on.

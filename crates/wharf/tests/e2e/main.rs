@@ -7,6 +7,8 @@ mod failing;
 mod http;
 mod items;
 mod leftovers;
+mod order;
 mod releases;
+mod resilience;
 mod stack;
 mod stores;
