@@ -260,7 +260,7 @@ def run(proxy, options, cores, record):
     if record:
         proxy.figures["rps"].append(float(re.search(r"Requests/sec:\s+([\d.]+)", output).group(1)))
         for name, mark in (("p50", "50%"), ("p99", "99%")):
-            proxy.figures[name].append(seconds(re.search(mark + r"\s+(\S+)", output).group(1)) * 1e3)
+            proxy.figures[name].append(seconds(re.search(rf"^\s+{mark}\s+(\S+)", output, re.M).group(1)) * 1e3)
         proxy.figures["cpu"].append(spent / requests * 1e6)
     proxy.memory = max(proxy.memory, proxy.pss_bytes())
 

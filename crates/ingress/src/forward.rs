@@ -114,7 +114,7 @@ pub(crate) async fn forward(
     .write();
     let (parts, body) = request.into_parts();
     let method = parts.method;
-    drop((parts.headers, parts.uri, parts.extensions));
+    drop((parts.uri, parts.extensions));
     let limit = to.route.limits.body_bytes.unwrap_or(u64::MAX);
     let mut attempts = Attempts {
         worker,
@@ -125,6 +125,7 @@ pub(crate) async fn forward(
             .add(Exchange::new(Arc::clone(&record.connection))),
         tried: Vec::new(),
         last: None,
+        spare: parts.headers,
         bodyless: framing == BodyFraming::None || framing == BodyFraming::Length(0),
         method,
     };
@@ -192,6 +193,8 @@ struct Attempts<'a> {
     tried: Vec<Arc<EndpointState>>,
     /// What the client is told if there is no other endpoint.
     last: Option<Refusal>,
+    /// The request's map of headers, whose memory becomes the response's.
+    spare: HeaderMap,
     bodyless: bool,
     method: Method,
 }
@@ -277,7 +280,7 @@ impl Attempts<'_> {
 
     /// Sends the request and waits for the head of the response, whichever comes first.
     async fn receive(
-        &self,
+        &mut self,
         connection: &mut UpstreamConnection,
         sender: &mut Sender,
     ) -> Result<Head, Failure> {
@@ -314,7 +317,7 @@ impl Attempts<'_> {
                 }
             }
             connection
-                .poll_head(&self.method, cx)
+                .poll_head(&self.method, &mut self.spare, cx)
                 .map_err(Failure::Receive)
         })
         .await

@@ -10,6 +10,13 @@ use ipnet::IpNet;
 use crate::ids::Trace;
 use crate::upstream::BodyFraming;
 
+/// The id of a request.
+pub(crate) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The id of a trace, as a UUID.
+pub(crate) static X_TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
+/// The trace as W3C Trace Context has it.
+pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
 /// What the head of a request to a replica is made of.
 pub(crate) struct Outgoing<'a> {
     pub(crate) method: &'a Method,

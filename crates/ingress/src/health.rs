@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use http::Method;
+use http::{HeaderMap, Method};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -74,7 +74,7 @@ async fn ask(address: SocketAddr, path: &str) -> Option<u16> {
         if stream.read_buf(&mut buffer).await.ok()? == 0 {
             return None;
         }
-        if let Some(head) = response::take(&mut buffer, &Method::GET).ok()? {
+        if let Some(head) = response::take(&mut buffer, &Method::GET, &mut HeaderMap::new()).ok()? {
             return Some(head.status.as_u16());
         }
     }

@@ -11,6 +11,7 @@ use http::{HeaderValue, Method, Request, StatusCode, Uri, Version};
 
 use crate::access_log::json_string;
 use crate::connection::Connection;
+use crate::headers::{TRACEPARENT, X_REQUEST_ID};
 use crate::ids::Trace;
 use crate::metrics::{Sample, SeriesKey};
 use crate::rate::RouteEntry;
@@ -68,8 +69,8 @@ impl Record {
             user_agent: headers.get(http::header::USER_AGENT).cloned(),
             host: String::new(),
             client: connection.peer,
-            request_id: crate::ids::request_id(headers.get("x-request-id"), &mut random),
-            trace: Trace::new(headers.get("traceparent"), &mut random),
+            request_id: crate::ids::request_id(headers.get(&X_REQUEST_ID), &mut random),
+            trace: Trace::new(headers.get(&TRACEPARENT), &mut random),
             key: SeriesKey::default(),
             route: nothing(),
             service: nothing(),

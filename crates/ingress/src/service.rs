@@ -14,7 +14,7 @@ use crate::access_log::json_string;
 use crate::body::ResponseBody;
 use crate::connection::{Connection, Refused};
 use crate::forward::{self, Answer, Destination};
-use crate::headers;
+use crate::headers::{self, X_REQUEST_ID, X_TRACE_ID};
 use crate::monotonic;
 use crate::record::Record;
 use crate::refusal::Refusal;
@@ -40,10 +40,14 @@ pub(crate) async fn answer(
         Ok(entry) => {
             record.route = Arc::clone(&entry.route.name);
             record.key.route = entry.route.label;
-            (
-                Some(&*entry.route),
-                handle(&worker, &table, entry, request, &mut record).await,
-            )
+            let outcome = match prepare(&worker, &table, entry, &request, &mut record) {
+                Ok(Prepared::Answer(response)) => Ok(Answer::Response(response)),
+                Ok(Prepared::Forward(to)) => {
+                    forward::forward(&worker, &to, request, &mut record).await
+                }
+                Err(refusal) => Err(refusal),
+            };
+            (Some(&*entry.route), outcome)
         }
         Err(refusal) => (None, Err(refusal)),
     };
@@ -167,13 +171,20 @@ fn host(authority: &str) -> &str {
     host.strip_suffix('.').unwrap_or(host)
 }
 
-async fn handle(
-    worker: &Rc<Worker>,
-    table: &Table,
-    entry: &PathEntry,
-    request: Request<Incoming>,
+/// What is to be done with a request that has a route.
+enum Prepared<'a> {
+    Answer(Response<ResponseBody>),
+    Forward(Destination<'a>),
+}
+
+/// Applies the route. Not async, so that the request is not kept in one more future.
+fn prepare<'a>(
+    worker: &Worker,
+    table: &'a Table,
+    entry: &'a PathEntry,
+    request: &Request<Incoming>,
     record: &mut Record,
-) -> Result<Answer, Refusal> {
+) -> Result<Prepared<'a>, Refusal> {
     let route = &*entry.route;
     let peer = record.connection.peer;
     let trusted = route.trusted.iter().any(|net| net.contains(&peer));
@@ -193,25 +204,22 @@ async fn handle(
         let location = HeaderValue::try_from(format!("https://{}{port}{target}", record.host));
         let location =
             location.map_err(|_| Refusal::malformed("the request's target is malformed"))?;
-        return Ok(Answer::Response(redirect(
+        return Ok(Prepared::Answer(redirect(
             StatusCode::PERMANENT_REDIRECT,
             location,
         )));
     }
-    admit(worker, route, &request, record)?;
-    match &entry.action {
-        ActionTable::Redirect { to, status } => Ok(Answer::Response(redirect(*status, to.clone()))),
-        ActionTable::Forward { upstream, strip } => {
-            let destination = Destination {
-                table,
-                route,
-                upstream,
-                strip: *strip,
-                trusted,
-            };
-            forward::forward(worker, &destination, request, record).await
-        }
-    }
+    admit(worker, route, request, record)?;
+    Ok(match &entry.action {
+        ActionTable::Redirect { to, status } => Prepared::Answer(redirect(*status, to.clone())),
+        ActionTable::Forward { upstream, strip } => Prepared::Forward(Destination {
+            table,
+            route,
+            upstream,
+            strip: *strip,
+            trusted,
+        }),
+    })
 }
 
 fn came_by_https(headers: &HeaderMap) -> bool {
@@ -289,9 +297,9 @@ pub(crate) fn is_websocket(request: &Request<Incoming>) -> bool {
 /// Adds what each answer has.
 fn complete(response: &mut Response<ResponseBody>, record: &Record, route: Option<&RouteTable>) {
     let headers = response.headers_mut();
-    headers.insert("x-request-id", record.request_id.clone());
+    headers.insert(&X_REQUEST_ID, record.request_id.clone());
     if let Ok(trace) = HeaderValue::from_bytes(&record.trace.uuid()) {
-        headers.insert("x-trace-id", trace);
+        headers.insert(&X_TRACE_ID, trace);
     }
     let Some(route) = route else { return };
     if route.security {

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use http::Method;
+use http::{HeaderMap, Method};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -84,15 +84,17 @@ impl UpstreamConnection {
         Poll::Ready(Ok(bytes.len()))
     }
 
-    /// Reads until there is a response's head. Nothing came before a failure: `answered` is false.
+    /// Reads until there is a response's head; `spare` is a map whose memory is used for its headers. Nothing came
+    /// before a failure: `answered` is false.
     pub(crate) fn poll_head(
         &mut self,
         method: &Method,
+        spare: &mut HeaderMap,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Head, ReceiveError>> {
         loop {
             if !self.buffer.is_empty()
-                && let Some(head) = response::take(&mut self.buffer, method)?
+                && let Some(head) = response::take(&mut self.buffer, method, spare)?
             {
                 return Poll::Ready(Ok(head));
             }

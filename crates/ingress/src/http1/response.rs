@@ -44,10 +44,14 @@ pub(crate) struct Head {
 pub(crate) struct ResponseError(pub(crate) &'static str);
 
 /// Takes one head from the front of `buffer`; none: it is not complete yet. Interim responses are cut and skipped,
-/// except 101.
-pub(crate) fn take(buffer: &mut BytesMut, method: &Method) -> Result<Option<Head>, ResponseError> {
+/// except 101. `spare` is a map whose memory is used for the headers.
+pub(crate) fn take(
+    buffer: &mut BytesMut,
+    method: &Method,
+    spare: &mut HeaderMap,
+) -> Result<Option<Head>, ResponseError> {
     loop {
-        let Some(head) = take_one(buffer, method)? else {
+        let Some(head) = take_one(buffer, method, spare)? else {
             return Ok(None);
         };
         if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -56,7 +60,11 @@ pub(crate) fn take(buffer: &mut BytesMut, method: &Method) -> Result<Option<Head
     }
 }
 
-fn take_one(buffer: &mut BytesMut, method: &Method) -> Result<Option<Head>, ResponseError> {
+fn take_one(
+    buffer: &mut BytesMut,
+    method: &Method,
+    spare: &mut HeaderMap,
+) -> Result<Option<Head>, ResponseError> {
     let Some(length) = find_end(buffer) else {
         return if buffer.len() > HEAD_MAX_BYTES {
             Err(ResponseError("its head is longer than 64 KiB"))
@@ -85,8 +93,10 @@ fn take_one(buffer: &mut BytesMut, method: &Method) -> Result<Option<Head>, Resp
     let minor = parsed.version.unwrap_or_default();
     let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or(ResponseError("its status is not 100 to 999"))?;
-    // Room for what the ingress adds, so that the map is allocated once.
-    let mut headers = HeaderMap::with_capacity(parsed.headers.len() + 8);
+    let mut headers = std::mem::take(spare);
+    headers.clear();
+    // Room for what the ingress adds, so that the map grows once at most.
+    headers.reserve(parsed.headers.len() + 6);
     for header in parsed.headers.iter() {
         let name = HeaderName::from_bytes(header.name.as_bytes());
         let name = name.map_err(|_| ResponseError("a header's name is malformed"))?;
@@ -107,15 +117,16 @@ fn take_one(buffer: &mut BytesMut, method: &Method) -> Result<Option<Head>, Resp
     }))
 }
 
-/// The length of the head, if its end is there.
+/// The length of the head, if its end is there. Looks at every fourth byte where there is no line's end.
 fn find_end(buffer: &[u8]) -> Option<usize> {
-    let mut from = 0;
-    while let Some(offset) = buffer[from..].iter().position(|byte| *byte == b'\r') {
-        let at = from + offset;
-        if buffer[at..].starts_with(b"\r\n\r\n") {
-            return Some(at + 4);
-        }
-        from = at + 1;
+    let mut at = 3;
+    while let Some(byte) = buffer.get(at) {
+        at += match byte {
+            b'\n' if buffer[at - 3..=at] == *b"\r\n\r\n" => return Some(at + 1),
+            b'\n' => 2,
+            b'\r' => 1,
+            _ => 4,
+        };
     }
     None
 }
@@ -171,7 +182,9 @@ mod tests {
     #[track_caller]
     fn check(text: &str, method: Method, expected: Option<(u16, Framing, bool)>) {
         let mut buffer = BytesMut::from(text.as_bytes());
-        let found = take(&mut buffer, &method).ok().flatten();
+        let found = take(&mut buffer, &method, &mut HeaderMap::new())
+            .ok()
+            .flatten();
         assert_eq!(
             found.map(|head| (head.status.as_u16(), head.framing, head.keep_alive)),
             expected,
@@ -236,7 +249,12 @@ mod tests {
             "HTTP/1.1 200 OK\r\nX : y\r\n\r\n",
         ] {
             assert!(
-                take(&mut BytesMut::from(text.as_bytes()), &Method::GET).is_err(),
+                take(
+                    &mut BytesMut::from(text.as_bytes()),
+                    &Method::GET,
+                    &mut HeaderMap::new()
+                )
+                .is_err(),
                 "{text:?}"
             );
         }
