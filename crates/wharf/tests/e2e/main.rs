@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod commands;
 mod contract;
 mod failing;
 mod http;

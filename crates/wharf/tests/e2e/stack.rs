@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -84,6 +84,10 @@ impl Stack {
         Self::new(&example_file(example, version))
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Another content for the file.
     pub(crate) fn write(&self, file: &str) {
         let actor = Path::new(env!("CARGO_BIN_EXE_wharf"))
@@ -102,20 +106,14 @@ impl Stack {
         run(self.folder.path(), arguments)
     }
 
-    /// The project's folder.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// Begins `wharf ARGUMENTS` in the project's folder and leaves it running.
-    pub(crate) fn attach(&self, arguments: &[&str]) -> std::process::Child {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_wharf"));
-        command.args(arguments).current_dir(self.folder());
+    /// Starts `wharf ARGUMENTS` and leaves it running, without its output.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        let mut command = wharf(self.folder.path(), arguments);
         command
-            .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        command.spawn().unwrap()
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
     }
 
     /// Starts everything; ready when this returns.
@@ -220,7 +218,7 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        let done = self.run(&["down", "--volumes", "--yes"]);
+        let done = self.run(&["down", "-v", "--yes"]);
         let said = format!(
             "{}: {:?}\n{}{}",
             done.what, done.status, done.output, done.errors
@@ -263,7 +261,8 @@ impl Load {
     }
 }
 
-fn run(folder: &Path, arguments: &[&str]) -> Done {
+/// The binary with what a test's environment may hand on to it.
+fn wharf(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wharf"));
     command
         .args(arguments)
@@ -278,6 +277,11 @@ fn run(folder: &Path, arguments: &[&str]) -> Done {
             command.env_remove(name);
         }
     }
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Done {
+    let mut command = wharf(folder, arguments);
     // Files, not pipes: what stays behind in the background may hold on to them.
     let (output, errors) = (
         tempfile::NamedTempFile::new().unwrap(),
