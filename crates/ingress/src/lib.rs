@@ -3,9 +3,9 @@
 //! The engine tells it what to serve through a Unix socket ([`client`], [`config`]) and keeps the listening sockets
 //! open, so that the ingress can crash or be replaced without a refused connection. It serves while no engine runs.
 //!
-//! The way of a request: [`worker`] accepts, [`serve`] runs hyper on the connection with [`guard`] in front of it,
-//! [`service`] finds the route, [`forward`] sends it through [`upstream`] to an endpoint that [`balance`] picks, and
-//! [`record`] counts and logs it at its end.
+//! The way of a request: `worker` accepts, `serve` runs hyper on the connection with `guard` in front of it,
+//! `service` finds the route, `forward` sends it through `upstream` to an endpoint that `balance` picks, and
+//! `record` counts and logs it at its end.
 
 mod access_log;
 pub mod authority;
