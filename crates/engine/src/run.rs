@@ -49,7 +49,8 @@ pub fn run(state: &StateDir) -> Result<(), RunError> {
         move |source| RunError::Io { path, source }
     };
     state.create().map_err(io(state.root()))?;
-    let _lock = lock(state)?;
+    // Held until the process is gone, not only until this function ends: then nothing of the engine is left.
+    std::mem::forget(lock(state)?);
     let marker = state.marker().map_err(io(state.root()))?;
     let user = unprivileged::user_for(state.root().parent().unwrap_or(state.root()))
         .map_err(io(state.root()))?;

@@ -111,7 +111,7 @@ services:
     let source = stack.folder().join("src");
     fs::create_dir(&source).unwrap();
     fs::write(source.join("env"), "VERSION=one\n").unwrap();
-    let mut attached = stack.attach(&["up", "--watch"]);
+    let mut attached = stack.spawn(&["up", "--watch"]);
     wait_for("the stack to be ready", || {
         let ps = stack.run(&["ps", "--json"]);
         let ready = ps.output.contains("\"state\":\"ready\"");

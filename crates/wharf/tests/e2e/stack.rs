@@ -116,17 +116,6 @@ impl Stack {
             .unwrap()
     }
 
-    /// Begins `wharf ARGUMENTS` in the project's folder and leaves it running.
-    pub(crate) fn attach(&self, arguments: &[&str]) -> std::process::Child {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_wharf"));
-        command.args(arguments).current_dir(self.folder());
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        command.spawn().unwrap()
-    }
-
     /// Starts everything; ready when this returns.
     #[track_caller]
     pub(crate) fn up(&mut self) {
