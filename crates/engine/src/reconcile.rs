@@ -15,6 +15,9 @@ impl Engine {
     /// Decides all that follows from the present state. Idempotent: a second call right after adds nothing.
     pub(crate) fn reconcile(&mut self) {
         self.wake = None;
+        if self.saved.stopped && self.shutdown.is_none() {
+            return;
+        }
         self.tend_stores();
         self.tend_replicas();
         self.tend_jobs();

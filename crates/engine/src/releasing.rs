@@ -139,6 +139,7 @@ impl Engine {
         let Some(mut release) = self.releases.get(&id).cloned() else {
             return;
         };
+        self.saved.stopped = false;
         let secrets = self.secrets_of(id).unwrap_or_default();
         let base = self
             .target()

@@ -113,6 +113,20 @@ impl Engine {
                 self.forget_replica(&id);
             }
         }
+        if let Some(plan) = self
+            .serving()
+            .or_else(|| self.target())
+            .map(|release| release.plan.clone())
+            && !self.saved.stopped
+            && let Err(error) = self.request_listeners(&plan, None, None)
+        {
+            self.tell(
+                None,
+                EventKind::Notice {
+                    message: error.message,
+                },
+            );
+        }
         self.adopt_jobs();
         self.adopt_stores();
         self.resume_build();

@@ -70,8 +70,11 @@ impl Engine {
                 continue;
             }
             let explicit = (name == HTTP && http.is_some()) || (name == HTTPS && https.is_some());
+            let shown = address
+                .map(|address| format!(" on {address}"))
+                .unwrap_or_default();
             let listener = bind(address, explicit, default).map_err(|error| ApiError {
-                message: format!("cannot listen for `{name}`: {error}"),
+                message: format!("the ingress cannot listen for `{name}`{shown}: {error}"),
                 hint: Some("free the address or choose another with --http or --https".to_owned()),
             })?;
             let local = listener
@@ -96,7 +99,7 @@ impl Engine {
         let Some(release) = self.serving().or_else(|| self.target()) else {
             return;
         };
-        if self.saved.listeners.is_empty() {
+        if self.ingress.listeners().is_empty() {
             return;
         }
         let plan = release.plan.clone();

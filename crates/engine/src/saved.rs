@@ -36,6 +36,7 @@ const AUDIT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("audit");
 
 /// The part of the engine's state that survives it, beside the releases.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Saved {
     /// The project's name.
     pub(crate) project: Option<Name>,
@@ -45,6 +46,8 @@ pub(crate) struct Saved {
     pub(crate) serving: Option<ReleaseId>,
     /// The roll-out under way, or the last one.
     pub(crate) rollout: Option<Rollout>,
+    /// Whether everything was stopped in order: then nothing is started before somebody asks for a release.
+    pub(crate) stopped: bool,
     /// The last release's number.
     pub(crate) last_release: u64,
     /// The last replica's count.

@@ -94,6 +94,7 @@ impl Engine {
             Stage::Services => self.stop_free_services(),
             Stage::Stores if self.live_stores.is_empty() && self.ingress.pid.is_none() => {
                 self.enter(Stage::Done);
+                self.saved.stopped = true;
                 self.settled.clear();
                 self.exit = true;
             }
