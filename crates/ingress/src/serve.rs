@@ -51,12 +51,12 @@ const HTTP1_BUFFER_BYTES: usize = 64 * 1024;
 pub(crate) fn spawn(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, listener: Arc<str>) {
     let worker = Rc::clone(worker);
     tokio::task::spawn_local(async move {
-        serve(&worker, stream, peer, listener).await;
+        serve(Rc::clone(&worker), stream, peer, listener).await;
         worker.leave();
     });
 }
 
-async fn serve(worker: &Rc<Worker>, mut stream: TcpStream, peer: SocketAddr, listener: Arc<str>) {
+async fn serve(worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr, listener: Arc<str>) {
     // Answers are written whole: waiting for more of them only delays. A failure means that the client is gone.
     if stream.set_nodelay(true).is_err() {
         return;
@@ -94,7 +94,7 @@ async fn serve(worker: &Rc<Worker>, mut stream: TcpStream, peer: SocketAddr, lis
         None => Some(Transport::Plain(stream)),
         Some(config) => {
             let handshake = tokio_rustls::TlsAcceptor::from(config).accept(stream);
-            match until_decided(&connection, handshake).await {
+            match Box::pin(until_decided(&connection, handshake)).await {
                 Some(Ok(stream)) => Some(Transport::Tls(Box::new(stream))),
                 Some(Err(_)) => {
                     worker.reject("tls_handshake");
@@ -108,6 +108,7 @@ async fn serve(worker: &Rc<Worker>, mut stream: TcpStream, peer: SocketAddr, lis
         return;
     };
     let mut first = BytesMut::new();
+    // Each stage is a box of its own: a connection holds the memory of the stage that it is in.
     let Some(http2) = until_decided(&connection, is_http2(&mut transport, &mut first)).await else {
         return;
     };
@@ -124,7 +125,7 @@ async fn serve(worker: &Rc<Worker>, mut stream: TcpStream, peer: SocketAddr, lis
     let tunnel = TunnelSlot::default();
     let requests = {
         let (worker, connection, tunnel) = (
-            Rc::clone(worker),
+            Rc::clone(&worker),
             Arc::clone(&connection),
             Rc::clone(&tunnel),
         );
@@ -145,7 +146,7 @@ async fn serve(worker: &Rc<Worker>, mut stream: TcpStream, peer: SocketAddr, lis
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_send_buf_size(SEND_BUFFER_BYTES)
             .serve_connection(io, requests);
-        drive(&connection, served, Some(Http2::graceful_shutdown)).await;
+        Box::pin(drive(&connection, served, Some(Http2::graceful_shutdown))).await;
     } else {
         let served = hyper::server::conn::http1::Builder::new()
             .max_headers(HEADERS_MAX)
@@ -155,28 +156,37 @@ async fn serve(worker: &Rc<Worker>, mut stream: TcpStream, peer: SocketAddr, lis
             .with_upgrades();
         // HTTP/1 is not shut down from here: an idle connection closes by its deadline, so that a request that is on
         // its way is still answered, with `Connection: close`.
-        drive(&connection, served, None::<fn(Pin<&mut _>)>).await;
+        Box::pin(drive(&connection, served, None::<fn(Pin<&mut _>)>)).await;
     }
     let agreed = tunnel.borrow_mut().take();
     if let Some((agreed, mut record)) = agreed {
-        until_decided(&connection, websocket::run(agreed, &mut record)).await;
+        Box::pin(until_decided(
+            &connection,
+            websocket::run(agreed, &mut record),
+        ))
+        .await;
     }
     if let Some(refused) = connection.take_refused() {
         worker.reject(refused.refusal.reason);
-        service::log_refused(worker, &connection, &refused);
+        service::log_refused(&worker, &connection, &refused);
     }
 }
 
 /// Whether the client begins with HTTP/2's preface; what was read is in `first`.
 async fn is_http2(transport: &mut Transport, first: &mut BytesMut) -> bool {
     loop {
-        let mut scratch = [0; 4096];
-        let read =
-            poll_fn(|cx| poll_read_some(transport, &mut scratch, cx).map_ok(<[u8]>::len)).await;
-        match read {
-            Ok(count) if count > 0 => first.extend_from_slice(&scratch[..count]),
+        // The scratch is no part of the future, which lives as long as the connection.
+        let read = poll_fn(|cx| {
+            let mut scratch = [0; 4096];
+            let read = std::task::ready!(poll_read_some(transport, &mut scratch, cx));
+            Poll::Ready(read.map(|bytes| {
+                first.extend_from_slice(bytes);
+                bytes.len()
+            }))
+        });
+        if !matches!(read.await, Ok(1..)) {
             // hyper finds the same, and ends.
-            _ => return false,
+            return false;
         }
         let compared = first.len().min(PREFACE.len());
         if first[..compared] != PREFACE[..compared] {

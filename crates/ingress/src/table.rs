@@ -3,6 +3,7 @@
 //! A table never changes. A request keeps the one that it began with.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
@@ -293,7 +294,10 @@ fn internal(upstream: &str, kept: &Kept<'_>) -> PathEntry {
         security: false,
         request_headers: Vec::new(),
         response_headers: Vec::new(),
-        trusted: vec![IpNet::from(std::net::IpAddr::from([127, 0, 0, 1]))],
+        trusted: vec![
+            IpNet::from(IpAddr::from(Ipv4Addr::LOCALHOST)),
+            IpNet::from(IpAddr::from(Ipv6Addr::LOCALHOST)),
+        ],
     };
     PathEntry {
         prefix: "".into(),

@@ -58,7 +58,8 @@ pub(crate) struct Worker {
     shard: Arc<Mutex<Shard>>,
     log: RefCell<LogBuffer>,
     time: RefCell<TimeText>,
-    draining: Cell<bool>,
+    /// When it noticed that the ingress drains; 0: it does not.
+    draining_since: Cell<u64>,
 }
 
 impl Worker {
@@ -74,7 +75,7 @@ impl Worker {
             shard: Arc::clone(&shared.shards[index]),
             log: RefCell::new(log),
             time: RefCell::new(TimeText::new()),
-            draining: Cell::new(false),
+            draining_since: Cell::new(0),
             shared,
         }
     }
@@ -124,7 +125,7 @@ impl Worker {
                 return None;
             }
         }
-        if self.draining.get() {
+        if self.draining_since.get() > 0 {
             connection.drain();
         }
         let key = connections.insert(connection);
@@ -144,7 +145,8 @@ impl Worker {
         self.pool.sweep(now);
         self.log.borrow_mut().flush();
         let connections = self.connections.borrow();
-        if cut_at != NEVER && !self.draining.replace(true) {
+        if cut_at != NEVER && self.draining_since.get() == 0 {
+            self.draining_since.set(now.max(1));
             for (_, connection) in &*connections {
                 connection.drain();
             }
@@ -152,8 +154,13 @@ impl Worker {
         for (_, connection) in &*connections {
             connection.sweep(now);
         }
-        let done = connections.is_empty() && self.exchanges.is_empty();
-        self.draining.get() && (done || now > cut_at.saturating_add(CUT_GRACE_MILLIS))
+        if self.draining_since.get() == 0 {
+            return false;
+        }
+        // Another worker may notice a little later, and hand over one more connection until then.
+        let settled = now > self.draining_since.get() + 2 * monotonic::RECENT_MILLIS;
+        let done = settled && connections.is_empty() && self.exchanges.is_empty();
+        done || now > cut_at.saturating_add(CUT_GRACE_MILLIS)
     }
 }
 

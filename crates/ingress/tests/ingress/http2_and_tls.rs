@@ -273,6 +273,32 @@ fn tls_with_certificates_by_name() {
             .and_then(|value| value.to_str().ok());
         assert_eq!(strict, Some("max-age=31536000; includeSubDomains"));
     });
+    block_on(async {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut stream = connect("one.test", "http/1.1", all)
+            .await
+            .expect("a handshake");
+        stream
+            .write_all(crate::websockets::HANDSHAKE.as_bytes())
+            .await
+            .expect("it sends");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.expect("a head"));
+        }
+        assert!(
+            head.starts_with(b"HTTP/1.1 101 "),
+            "{}",
+            String::from_utf8_lossy(&head)
+        );
+        stream
+            .write_all(&crate::websockets::frame("over TLS"))
+            .await
+            .expect("it sends");
+        let mut echo = [0; 10];
+        stream.read_exact(&mut echo).await.expect("an echo");
+        assert_eq!(&echo, b"\x81\x08over TLS");
+    });
     // Plain HTTP on the TLS port is not answered.
     let mut wire = Wire::connect(ingress.https());
     wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
