@@ -63,27 +63,41 @@ pub(crate) struct CommonWithoutV {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct GlobalArgs {
     /// The environment of the file to apply
-    #[arg(short, long, global = true, env = "WHARF_ENV", value_name = "ENV")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        hide_env_values = true,
+        env = "WHARF_ENV",
+        value_name = "ENV"
+    )]
     pub(crate) env: Option<String>,
     /// Where the project's state lies [default: .wharf beside the file]
-    #[arg(long, global = true, env = "WHARF_STATE_DIR", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        hide_env_values = true,
+        env = "WHARF_STATE_DIR",
+        value_name = "DIR"
+    )]
     pub(crate) state_dir: Option<PathBuf>,
     /// Print facts as JSON
-    #[arg(long, global = true, env = "WHARF_JSON", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
+    #[arg(long, global = true, hide_env_values = true, env = "WHARF_JSON", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub(crate) json: bool,
     /// Print results only, no progress
-    #[arg(short, long, global = true, env = "WHARF_QUIET", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
+    #[arg(short, long, global = true, hide_env_values = true, env = "WHARF_QUIET", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub(crate) quiet: bool,
     /// Answer yes to every question
-    #[arg(short, long, global = true, env = "WHARF_YES", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
+    #[arg(short, long, global = true, hide_env_values = true, env = "WHARF_YES", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub(crate) yes: bool,
     /// Give up waiting after this time, such as 5m; what was begun goes on
-    #[arg(long, global = true, env = "WHARF_TIMEOUT", value_name = "TIME", value_parser = duration)]
+    #[arg(long, global = true, hide_env_values = true, env = "WHARF_TIMEOUT", value_name = "TIME", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
     /// When to use colours
     #[arg(
         long,
         global = true,
+        hide_env_values = true,
         env = "WHARF_COLOR",
         value_name = "WHEN",
         default_value = "auto"
@@ -241,10 +255,20 @@ pub(crate) struct Up {
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub(crate) struct Listen {
     /// Where the ingress listens for HTTP [default: 127.0.0.1:8080, or the next free port]
-    #[arg(long, env = "WHARF_HTTP", value_name = "ADDRESS")]
+    #[arg(
+        long,
+        hide_env_values = true,
+        env = "WHARF_HTTP",
+        value_name = "ADDRESS"
+    )]
     pub(crate) http: Option<SocketAddr>,
     /// Where the ingress listens for HTTPS, if a route has `tls: auto` [default: 127.0.0.1:8443]
-    #[arg(long, env = "WHARF_HTTPS", value_name = "ADDRESS")]
+    #[arg(
+        long,
+        hide_env_values = true,
+        env = "WHARF_HTTPS",
+        value_name = "ADDRESS"
+    )]
     pub(crate) https: Option<SocketAddr>,
 }
 

@@ -66,7 +66,10 @@ pub(crate) fn report(output: &Output, error: &anyhow::Error) -> Code {
     let failure = error.downcast_ref::<Failure>();
     let api = error
         .chain()
-        .find_map(|cause| cause.downcast_ref::<ApiError>());
+        .find_map(|cause| match cause.downcast_ref::<ClientError>() {
+            Some(ClientError::Refused(api)) => Some(api),
+            _ => cause.downcast_ref::<ApiError>(),
+        });
     let not_running = error
         .chain()
         .any(|cause| matches!(cause.downcast_ref(), Some(ClientError::NotRunning(_))));

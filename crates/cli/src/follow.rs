@@ -140,7 +140,10 @@ pub(crate) fn expect_complete(release: ReleaseId, ended: &Ended) -> anyhow::Resu
     };
     Err(failure(
         Code::Failed,
-        format!("{release} was {}: {message}", ended.outcome.as_str()),
+        match ended.outcome {
+            Outcome::Failed => format!("{release} failed: {message}"),
+            outcome => format!("{release} was {}: {message}", outcome.as_str()),
+        },
         hint,
     ))
 }

@@ -13,8 +13,9 @@ const LONGEST_DELAY: Duration = Duration::from_secs(30);
 /// A replica that ran for so long has recovered: its failures are forgotten.
 const RECOVERED_AFTER: Duration = Duration::from_secs(60);
 
-/// Ends in a row, each before the replica had recovered, that make a crash loop.
-pub const CRASH_LOOP_FAILURES: u32 = 3;
+/// Ends in a row, each before the replica had recovered, that make a crash loop: with the delays between them, a
+/// dependency has a second and a half to come up.
+pub const CRASH_LOOP_FAILURES: u32 = 5;
 
 /// What is remembered of a replica's ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
