@@ -109,6 +109,10 @@ impl Engine {
                 let dir = self.state.run_dir(id.as_str(), replica.attempt);
                 let probes = self.probes_of(&replica);
                 self.supervise(&id, Start::Adopt(dir), probes);
+                if replica.role == SavedRole::Stopping {
+                    // Whether the former engine still gave the order is not known; twice does no harm.
+                    self.stop_replica(&id);
+                }
             } else {
                 self.forget_replica(&id);
             }
