@@ -3,10 +3,12 @@
 //! The engine binds the sockets and keeps them open. So a crash of the ingress refuses no connection (the kernel
 //! queues them until the next one accepts), and a replacement is a second process on the same sockets.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +39,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long requests under way may take when everything is stopped.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
+const DAY_MILLIS: u64 = 86_400_000;
+
 /// After a drain deadline the ingress gets so long to cut what is left.
 const CUT_GRACE: Duration = Duration::from_secs(2);
 
@@ -55,6 +59,14 @@ pub(crate) enum IngressReport {
 /// The sockets that the next ingress process gets.
 type Sockets = Arc<Vec<(String, TcpListener)>>;
 
+/// A certificate that the ingress has.
+struct Issued {
+    names: Vec<String>,
+    day: u64,
+    chain: Vec<u8>,
+    certificate: Certificate,
+}
+
 /// The link to the one ingress of the project.
 pub(crate) struct IngressLink {
     sockets: Vec<(String, TcpListener)>,
@@ -66,7 +78,7 @@ pub(crate) struct IngressLink {
     to_sockets: watch::Sender<Sockets>,
     to_draining: watch::Sender<bool>,
     stop: Arc<Notify>,
-    certificate: Option<(Vec<String>, Certificate)>,
+    certificate: Option<Issued>,
     trouble: Option<String>,
 }
 
@@ -97,6 +109,7 @@ impl IngressLink {
             draining,
             stop: Arc::clone(&stop),
             events,
+            formers: Rc::new(Cell::new(0)),
         };
         tokio::task::spawn_local(task.run(running));
         Self {
@@ -161,23 +174,40 @@ impl IngressLink {
         self.stop.notify_one();
     }
 
-    /// The certificate of the local authority for `names`, issued when the names change.
+    /// The certificate of the local authority for `names`. It is asked for when the names change and once a day, since the
+    /// authority renews what is about to expire; a renewed one is sent to the ingress although its path is the same.
     pub(crate) fn certificate(
         &mut self,
         dir: &Path,
         names: &[String],
         now: Timestamp,
     ) -> Result<Certificate, String> {
-        if let Some((issued, certificate)) = &self.certificate
-            && issued == names
+        let day = now.0 / DAY_MILLIS;
+        if let Some(issued) = &self.certificate
+            && issued.names == names
+            && issued.day == day
         {
-            return Ok(certificate.clone());
+            return Ok(issued.certificate.clone());
         }
-        let issued = wharf_ingress::authority::Authority::open(dir, now)
+        let certificate = wharf_ingress::authority::Authority::open(dir, now)
             .and_then(|authority| authority.issue(names, now))
             .map_err(|error| format!("cannot make a certificate: {}", chain(&error)))?;
-        self.certificate = Some((names.to_vec(), issued.clone()));
-        Ok(issued)
+        let chain = std::fs::read(&certificate.chain).unwrap_or_default();
+        let renewed = self
+            .certificate
+            .as_ref()
+            .is_some_and(|before| before.chain != chain);
+        if renewed {
+            self.wanted = None;
+        }
+        let names = names.to_vec();
+        self.certificate = Some(Issued {
+            names,
+            day,
+            chain,
+            certificate: certificate.clone(),
+        });
+        Ok(certificate)
     }
 }
 
@@ -271,6 +301,8 @@ struct Task {
     draining: watch::Receiver<bool>,
     stop: Arc<Notify>,
     events: mpsc::Sender<Event>,
+    /// Replaced ingress processes that still finish requests.
+    formers: Rc<Cell<u32>>,
 }
 
 /// The process that the task looks after: its own child, or one that a former engine started.
@@ -348,7 +380,7 @@ impl Task {
                     Ok(next) => {
                         if let Some(former) = process.replace(next) {
                             former.signal(rustix::process::Signal::TERM);
-                            reap(former);
+                            reap(former, Rc::clone(&self.formers));
                         }
                     }
                     Err(message) => {
@@ -410,6 +442,8 @@ impl Task {
                 _ = self.draining.changed() => {}
                 () = tokio::time::sleep(pause) => {
                     match wharf_ingress::client::status(&self.socket).await {
+                        // What a replaced one still serves is not in this one's status.
+                        Ok(_) if self.formers.get() > 0 => {}
                         Ok(status) => self.report(IngressReport::Looked(Box::new(status))).await,
                         Err(error) => self.report(IngressReport::Trouble(chain(&error))).await,
                     }
@@ -492,7 +526,11 @@ impl Task {
     }
 }
 
-/// Waits for a process that finishes by itself, so that it does not stay a zombie.
-fn reap(mut process: Process) {
-    tokio::task::spawn_local(async move { process.ended().await });
+/// Waits for a process that finishes by itself, so that it does not stay a zombie; counted while it does.
+fn reap(mut process: Process, formers: Rc<Cell<u32>>) {
+    formers.set(formers.get() + 1);
+    tokio::task::spawn_local(async move {
+        process.ended().await;
+        formers.set(formers.get() - 1);
+    });
 }

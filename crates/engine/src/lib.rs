@@ -16,6 +16,7 @@ mod jobs;
 mod journal;
 mod logs;
 mod operations;
+mod ports;
 mod probe;
 mod reconcile;
 mod release;

@@ -1,7 +1,6 @@
 //! The replicas of all services: started, adopted, stopped, what becomes of them when they end.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
 use tokio::sync::mpsc;
@@ -16,6 +15,7 @@ use wharf_process::{Exit, Launch, Limits, LogTarget, Signal, StopScope};
 use crate::api::{EventKind, ReplicaState};
 use crate::engine::{Engine, Event};
 use crate::environment::{Context, EnvironmentError, Prepared, prepare_volumes};
+use crate::ports::{PORTS, free_port, is_free};
 use crate::probe::Target;
 use crate::replica::{Observed, Order, Start, Watched, supervise};
 use crate::saved::{SavedReplica, SavedRole};
@@ -25,10 +25,6 @@ const LOG_MAX_BYTES: u64 = 16 << 20;
 
 /// Log files of one replica that are kept.
 const LOG_MAX_FILES: u32 = 4;
-
-/// Ports for replicas: below the range from which the kernel takes ports of outgoing connections (32768 on), so that
-/// none of those is in the way when a replica starts to listen.
-const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// What is known of a replica beside what is saved.
 pub(crate) struct Live {
@@ -602,17 +598,4 @@ fn unknown_release(release: ReleaseId) -> EnvironmentError {
     EnvironmentError(format!(
         "the release {release} is not in the state any more"
     ))
-}
-
-fn is_free(port: u16) -> bool {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
-}
-
-/// A port of [`PORTS`] that nothing listens on and that is not in `taken`; from a random place on, so that two
-/// projects do not race for the same ones.
-pub(crate) fn free_port(taken: &[u16]) -> Option<u16> {
-    let start = fastrand::u16(PORTS);
-    (start..PORTS.end)
-        .chain(PORTS.start..start)
-        .find(|port| !taken.contains(port) && is_free(*port))
 }

@@ -4,7 +4,7 @@
 //! they are of. Both change in one configuration, so no request meets a half.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use wharf_base::ids::{Name, ReleaseId, ReplicaId};
@@ -17,7 +17,7 @@ use wharf_plan::template::{Reference, Template};
 
 use crate::api::{ApiError, EventKind};
 use crate::engine::Engine;
-use crate::replicas::free_port;
+use crate::ports::bind;
 use crate::saved::SavedRole;
 
 /// The listener of the routes.
@@ -28,9 +28,6 @@ pub(crate) const HTTPS: &str = "https";
 /// The default addresses; where a port is taken, the next one that is free.
 const DEFAULT_HTTP: u16 = 8_080;
 const DEFAULT_HTTPS: u16 = 8_443;
-
-/// How many ports after the default are tried.
-const PORTS_TRIED: u16 = 100;
 
 /// The ingress looks at the replicas itself, should no engine do so: slowly, since usually one does.
 const HEALTH_PERIOD: Duration = Duration::from_secs(5);
@@ -342,29 +339,4 @@ fn referred_services(plan: &Plan) -> Vec<Name> {
     referred.sort();
     referred.dedup();
     referred
-}
-
-/// Listens on `address`; where that is taken and nobody insists, on the next port that is free.
-fn bind(address: Option<SocketAddr>, explicit: bool, default: u16) -> std::io::Result<TcpListener> {
-    if default == 0 {
-        let port = address
-            .map(|address| address.port())
-            .or_else(|| free_port(&[]))
-            .unwrap_or_default();
-        return TcpListener::bind((Ipv4Addr::LOCALHOST, port)).or_else(|_| {
-            TcpListener::bind((Ipv4Addr::LOCALHOST, free_port(&[]).unwrap_or_default()))
-        });
-    }
-    let first = address.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, default).into());
-    let mut result = TcpListener::bind(first);
-    if explicit {
-        return result;
-    }
-    for port in first.port().saturating_add(1)..=first.port().saturating_add(PORTS_TRIED) {
-        if result.is_ok() {
-            break;
-        }
-        result = TcpListener::bind((first.ip(), port));
-    }
-    result
 }

@@ -14,8 +14,8 @@ use wharf_store::{Account, Credentials, Prepared, RANDOM_BYTES, Request};
 use crate::api::EventKind;
 use crate::engine::{Engine, Event};
 use crate::environment::StoreAddress;
+use crate::ports::free_port;
 use crate::replica::{Observed, Order, Start, Watched, chain, supervise};
-use crate::replicas::free_port;
 use crate::state_dir::{random_hex, write_secret};
 
 /// From one question to the next while a server starts.
