@@ -453,7 +453,7 @@ pub(crate) struct IngressArgs {
     pub(crate) control_socket: PathBuf,
     /// Where the last configuration is kept
     #[arg(long)]
-    pub(crate) config: PathBuf,
+    pub(crate) config_file: PathBuf,
     /// The access log
     #[arg(long)]
     pub(crate) access_log: PathBuf,

@@ -22,7 +22,7 @@ pub(crate) fn ingress(args: IngressArgs) -> anyhow::Result<Code> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let options = wharf_ingress::Options {
         control_socket: args.control_socket,
-        config_file: args.config,
+        config_file: args.config_file,
         access_log: args.access_log,
         workers: args.workers.unwrap_or(cores),
         listeners,
