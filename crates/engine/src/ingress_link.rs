@@ -488,7 +488,9 @@ impl Task {
             .arg("ingress")
             .arg("--control-socket")
             .arg(&self.socket);
-        command.arg("--config-file").arg(self.state.ingress_config());
+        command
+            .arg("--config-file")
+            .arg(self.state.ingress_config());
         command.arg("--access-log").arg(self.state.access_log());
         command
             .env_clear()

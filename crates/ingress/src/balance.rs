@@ -1,4 +1,5 @@
-//! Which endpoint a request goes to: a revision by weight, then its endpoint with the fewest requests under way.
+//! Which endpoint a request goes to: a revision by weight, then its endpoint with the fewest requests that wait for an
+//! answer.
 //!
 //! An endpoint that a health check has failed gets nothing. One that failed real requests is left alone only while
 //! there is another: a request to a doubtful endpoint is better than a certain error.
@@ -121,7 +122,7 @@ impl RevisionTable {
             .chain(&self.endpoints[..start]);
         rotated
             .filter(|endpoint| usable(endpoint))
-            .min_by_key(|endpoint| endpoint.in_flight())
+            .min_by_key(|endpoint| endpoint.waiting())
     }
 }
 

@@ -136,7 +136,7 @@ pub struct Headers {
 pub struct Upstream {
     /// The service, a label of metrics and log lines.
     pub service: String,
-    /// Who may get requests: first a revision by weight, then the endpoint of it with the fewest requests under way.
+    /// Who may get requests: first a revision by weight, then the endpoint of it with the fewest requests that wait for an answer.
     pub revisions: Vec<Revision>,
     /// Endpoints that finish what they have and get nothing new; they leave the list when the engine stops them.
     pub draining: Vec<Draining>,

@@ -25,6 +25,8 @@ pub(crate) struct EndpointState {
     pub(crate) id: Arc<str>,
     pub(crate) address: SocketAddr,
     in_flight: AtomicU64,
+    /// Those of `in_flight` that were answered and go on: streams and WebSockets.
+    lasting: AtomicU64,
     leaving: AtomicBool,
     /// When what is under way is cut, in monotonic milliseconds.
     cut_at: AtomicU64,
@@ -43,6 +45,7 @@ impl EndpointState {
             id: id.into(),
             address,
             in_flight: AtomicU64::new(0),
+            lasting: AtomicU64::new(0),
             leaving: AtomicBool::new(false),
             cut_at: AtomicU64::new(NEVER),
             failures: AtomicU32::new(0),
@@ -58,10 +61,22 @@ impl EndpointState {
         self.in_flight.load(Ordering::SeqCst)
     }
 
+    /// Requests that wait for their answer: what an endpoint is busy with. A silent WebSocket is no work, and must not
+    /// keep requests away from whoever holds it.
+    pub(crate) fn waiting(&self) -> u64 {
+        let lasting = self.lasting.load(Ordering::Relaxed);
+        self.in_flight
+            .load(Ordering::Relaxed)
+            .saturating_sub(lasting)
+    }
+
     /// Counts a request, unless the endpoint is leaving.
     pub(crate) fn enter(self: &Arc<Self>) -> Option<InFlight> {
         self.in_flight.fetch_add(1, Ordering::SeqCst);
-        let entered = InFlight(Arc::clone(self));
+        let entered = InFlight {
+            endpoint: Arc::clone(self),
+            lasts: false,
+        };
         // After the count, see the module's invariant.
         (!self.is_leaving()).then_some(entered)
     }
@@ -124,18 +139,33 @@ impl EndpointState {
 
 /// One request, counted at its endpoint until this is dropped.
 #[derive(Debug)]
-pub(crate) struct InFlight(Arc<EndpointState>);
+pub(crate) struct InFlight {
+    endpoint: Arc<EndpointState>,
+    lasts: bool,
+}
 
 impl InFlight {
     /// Where it is.
     pub(crate) fn endpoint(&self) -> &Arc<EndpointState> {
-        &self.0
+        &self.endpoint
+    }
+
+    /// It was answered and goes on, as a stream or a WebSocket.
+    pub(crate) fn lasts(mut self) -> Self {
+        if !self.lasts {
+            self.lasts = true;
+            self.endpoint.lasting.fetch_add(1, Ordering::Relaxed);
+        }
+        self
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
+        if self.lasts {
+            self.endpoint.lasting.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.endpoint.in_flight.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -153,6 +183,18 @@ mod tests {
         assert_eq!(endpoint.in_flight(), 1);
         drop(one);
         assert_eq!(endpoint.in_flight(), 0);
+    }
+
+    #[test]
+    fn a_stream_is_under_way_and_waits_for_nothing() {
+        let endpoint = Arc::new(EndpointState::new("web-r1-1", ([127, 0, 0, 1], 1).into()));
+        let stream = endpoint.enter().expect("it stays").lasts();
+        let request = endpoint.enter().expect("it stays");
+        assert_eq!((endpoint.in_flight(), endpoint.waiting()), (2, 1));
+        drop(stream);
+        assert_eq!((endpoint.in_flight(), endpoint.waiting()), (1, 1));
+        drop(request);
+        assert_eq!((endpoint.in_flight(), endpoint.waiting()), (0, 0));
     }
 
     #[test]

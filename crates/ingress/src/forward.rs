@@ -426,7 +426,7 @@ impl Attempts<'_> {
                 replica: connection,
                 upgrade,
                 exchange: self.exchange,
-                in_flight: pick.in_flight,
+                in_flight: pick.in_flight.lasts(),
                 idle_timeout,
             };
             return Ok(Answer::Tunnel(
@@ -452,7 +452,7 @@ impl Attempts<'_> {
                 connection: Some(connection),
                 sender,
                 exchange: self.exchange,
-                _in_flight: pick.in_flight,
+                _in_flight: pick.in_flight.lasts(),
                 worker: Rc::clone(self.worker),
                 framing: framing.into(),
                 keep_alive,
