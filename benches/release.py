@@ -142,14 +142,15 @@ def release(stack, version, before, killed):
     return took, pids, True
 
 
-def early_closes(closes, starts, limit):
-    """Sockets that were closed with 1001 before the release after their opening had begun `limit` seconds ago."""
+def early_closes(closes, releases, limit):
+    """Sockets that were closed with 1001 less than `limit` seconds after they could first be withdrawn: when a release
+    (its begin and end) was under way, be it already at their opening."""
     for opened, closed, code in closes:
         if code != 1001:
             continue
-        draining = next((start for start in starts if start > opened - 1), None)
+        draining = next((max(begin, opened) for begin, end in releases if end >= opened), None)
         if draining is None or closed - draining < limit - TOLERANCE_SECONDS:
-            since = "before any release" if draining is None else f"{closed - draining:.1f} s after a release began"
+            since = "before any release" if draining is None else f"{closed - draining:.1f} s after it could be withdrawn"
             yield f"a socket of {closed - opened:.1f} s was closed {since}; its limit is {limit:.0f} s"
 
 
@@ -182,7 +183,7 @@ def main():
     print(f"seed {options.seed}", flush=True)
 
     wrong = []
-    took, starts, finished = [], [], 0
+    took, windows, finished = [], [], 0
     with Stack(drain=f"{options.drain}s") as stack:
         stack.up()
         print(f"{stack.url}, {options.connections} connections x {rate:g}/s, {options.sockets} sockets, "
@@ -198,13 +199,16 @@ def main():
         if killer:
             killer.start()
         for number in range(1, options.releases + 1):
-            starts.append(time.time())
+            begin = time.time()
+            # Until it is known when it ends.
+            windows.append((begin, float("inf")))
             try:
                 seconds, pids, done = release(stack, f"1.0.{number}", pids, killer is not None)
             except Failed as error:
                 wrong.append(str(error))
                 print(f"release {number}: {error}", flush=True)
                 break
+            windows[-1] = (begin, time.time())
             took.append(seconds)
             finished += done
             if number % 10 == 0:
@@ -217,7 +221,7 @@ def main():
             except Failed as error:
                 wrong.append(str(error))
         report = traffic.finish()
-        wrong += early_closes(report.closes, starts, options.drain)
+        wrong += early_closes(report.closes, windows, options.drain)
         if killer:
             missing = missing_traces(stack, report.traces)
             print(f"engine killed {killer.kills} times; {finished} releases took over, {len(took) - finished} reverted; "

@@ -146,9 +146,9 @@ class Sockets(unittest.TestCase):
 
     def test_early_closes_are_told_from_drained_ones(self):
         closes = [(100.0, 145.0, 1001), (100.0, 130.0, 1001), (100.0, 300.0, 1000), (200.0, 210.0, 1001)]
-        found = list(release.early_closes(closes, [90.0, 104.0], 40))
+        found = list(release.early_closes(closes, [(90.0, 93.0), (104.0, 107.0)], 40))
         self.assertEqual(len(found), 2, found)
-        self.assertIn("26.0 s after a release began", found[0])
+        self.assertIn("26.0 s after it could be withdrawn", found[0])
         self.assertIn("before any release", found[1])
 
 
