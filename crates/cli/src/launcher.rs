@@ -69,9 +69,13 @@ pub(crate) async fn ensure_engine(state: &StateDir) -> anyhow::Result<Client> {
             return Ok(client);
         }
         if let Some(status) = child.try_wait()? {
-            // Another command may have been quicker to start one.
+            // Another command was quicker to start one, which is about to answer.
             if client.status().await.is_ok() {
                 return Ok(client);
+            }
+            if wharf_engine::is_running(state) && Instant::now() < deadline {
+                tokio::time::sleep(PAUSE).await;
+                continue;
             }
             let log = std::fs::read_to_string(state.engine_log()).unwrap_or_default();
             let last = log.lines().last().unwrap_or_default();
