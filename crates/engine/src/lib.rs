@@ -14,6 +14,7 @@ mod environment;
 mod ingress_link;
 mod jobs;
 mod journal;
+mod live;
 mod logs;
 mod operations;
 mod ports;

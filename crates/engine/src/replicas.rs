@@ -7,7 +7,6 @@ use tokio::sync::mpsc;
 use wharf_base::clock::Timestamp;
 use wharf_base::ids::{Name, ReleaseId, ReplicaId};
 use wharf_base::units::{Bytes, Millicores};
-use wharf_control::restart::Backoff;
 use wharf_control::service::{Replica, Role};
 use wharf_plan::model::{Probes, Service};
 use wharf_process::{Exit, Launch, Limits, LogTarget, Signal, StopScope};
@@ -15,6 +14,7 @@ use wharf_process::{Exit, Launch, Limits, LogTarget, Signal, StopScope};
 use crate::api::{EventKind, ReplicaState};
 use crate::engine::{Engine, Event};
 use crate::environment::{Context, EnvironmentError, Prepared, prepare_volumes};
+use crate::live::{Live, Phase};
 use crate::ports::{PORTS, free_port, is_free};
 use crate::probe::Target;
 use crate::replica::{Observed, Order, Start, Watched, supervise};
@@ -25,71 +25,6 @@ const LOG_MAX_BYTES: u64 = 16 << 20;
 
 /// Log files of one replica that are kept.
 const LOG_MAX_FILES: u32 = 4;
-
-/// What is known of a replica beside what is saved.
-pub(crate) struct Live {
-    pub(crate) phase: Phase,
-    pub(crate) pid: Option<u32>,
-    pub(crate) shim_pid: Option<u32>,
-    pub(crate) started: Timestamp,
-    pub(crate) restarts: u32,
-    pub(crate) backoff: Backoff,
-    /// Changes from ready to unready.
-    pub(crate) flaps: u32,
-    /// Why it is not ready, or why it ended last.
-    pub(crate) reason: Option<String>,
-    orders: Option<mpsc::Sender<Order>>,
-}
-
-/// Where a replica's process stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// It starts.
-    Starting,
-    /// It passes its readiness probe.
-    Ready {
-        /// Since when.
-        since: Timestamp,
-    },
-    /// It does not.
-    Unready,
-    /// It has ended and is started again.
-    Waiting {
-        /// When.
-        until: Timestamp,
-    },
-}
-
-impl Live {
-    fn new(now: Timestamp) -> Self {
-        Self {
-            phase: Phase::Starting,
-            pid: None,
-            shim_pid: None,
-            started: now,
-            restarts: 0,
-            backoff: Backoff::default(),
-            flaps: 0,
-            reason: None,
-            orders: None,
-        }
-    }
-
-    /// Since when it is ready.
-    pub(crate) fn ready_since(&self) -> Option<Timestamp> {
-        match self.phase {
-            Phase::Ready { since } => Some(since),
-            _ => None,
-        }
-    }
-
-    fn order(&self, order: Order) {
-        if let Some(orders) = &self.orders {
-            // A full queue holds an order already; a closed one belongs to a process that has ended.
-            orders.try_send(order).ok();
-        }
-    }
-}
 
 impl Engine {
     /// Takes over what a former engine started. Replicas that the ingress has (`served`) count as ready until their

@@ -8,7 +8,7 @@ use crate::api::{
     ServiceStatus, Status, StoreStatus,
 };
 use crate::engine::Engine;
-use crate::replicas::{Live, Phase};
+use crate::live::{Live, Phase};
 use crate::saved::{SavedReplica, SavedRole};
 
 impl Engine {

@@ -3,11 +3,12 @@
 use wharf_engine::api::{ReplicaState, ReplicaStatus, Status};
 
 use crate::args::Global;
+use crate::commands::rollout::sentence;
 use crate::exit::Code;
 use crate::launcher::{block_on, engine_of};
 use crate::output::{Output, Style, paint};
 use crate::project::Project;
-use crate::terminal::{moment, outcome_style};
+use crate::terminal::moment;
 
 pub(crate) fn run(global: &Global, output: &Output) -> anyhow::Result<Code> {
     let project = Project::locate(global)?;
@@ -35,17 +36,7 @@ fn print(status: &Status, output: &Output) {
         .as_ref()
         .filter(|rollout| !rollout.outcome.is_final() || rollout.message.is_some())
     {
-        let outcome = paint(
-            rollout.outcome.as_str(),
-            outcome_style(rollout.outcome),
-            output.color_out,
-        );
-        let message = rollout
-            .message
-            .as_deref()
-            .map(|message| format!(": {message}"))
-            .unwrap_or_default();
-        output.line(&format!("{} is {outcome}{message}", rollout.release));
+        output.line(&sentence(rollout, output));
     }
     let mut rows = vec![];
     for service in &status.services {

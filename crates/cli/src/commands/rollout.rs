@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wharf_engine::api::{Accepted, Outcome, ProjectState, UndoRequest};
+use wharf_engine::api::{Accepted, Outcome, ProjectState, RolloutStatus, UndoRequest};
 
 use crate::args::{Global, RolloutCommand};
 use crate::exit::{Code, failure};
@@ -59,21 +59,7 @@ fn status(
         if output.json {
             output.value(&rollout)?;
         } else {
-            let outcome = paint(
-                rollout.outcome.as_str(),
-                outcome_style(rollout.outcome),
-                output.color_out,
-            );
-            let message = rollout
-                .message
-                .as_deref()
-                .map(|message| format!(": {message}"))
-                .unwrap_or_default();
-            let took = rollout.ended.map(|ended| ended.since(rollout.began));
-            let took = took
-                .map(|took| format!(" after {}", wharf_base::duration::format(took)))
-                .unwrap_or_default();
-            output.line(&format!("{} is {outcome}{took}{message}", rollout.release));
+            output.line(&sentence(&rollout, output));
         }
         Ok(match rollout.outcome {
             Outcome::Reverted | Outcome::Failed => Code::Failed,
@@ -82,6 +68,27 @@ fn status(
             _ => Code::Done,
         })
     })
+}
+
+/// How a roll-out stands, in one line.
+pub(crate) fn sentence(rollout: &RolloutStatus, output: &Output) -> String {
+    let outcome = paint(
+        rollout.outcome.as_str(),
+        outcome_style(rollout.outcome),
+        output.color_out,
+    );
+    let took = rollout
+        .ended
+        .map(|ended| wharf_base::duration::format(ended.since(rollout.began)));
+    let took = took
+        .map(|took| format!(" after {took}"))
+        .unwrap_or_default();
+    let message = rollout
+        .message
+        .as_deref()
+        .map(|message| format!(": {message}"))
+        .unwrap_or_default();
+    format!("{} is {outcome}{took}{message}", rollout.release)
 }
 
 fn undo(project: &Project, global: &Global, output: &Output) -> anyhow::Result<Code> {
