@@ -243,6 +243,65 @@ impl fmt::Display for Rate {
     }
 }
 
+/// A part of a hundred with up to three decimals: `70%`, `99.95%`; at most 100%.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Percent {
+    /// In thousandths of a percent: 99.9% is 99,900.
+    pub thousandths: u32,
+}
+serde_as_text!(Percent);
+
+impl Percent {
+    /// So many whole percent; above 100 it is 100.
+    #[must_use]
+    pub const fn whole(percent: u32) -> Self {
+        let percent = if percent > 100 { 100 } else { percent };
+        Self {
+            thousandths: percent * 1000,
+        }
+    }
+
+    /// As a fraction of one: 70% is 0.7.
+    #[must_use]
+    pub fn fraction(self) -> f64 {
+        f64::from(self.thousandths) / 100_000.0
+    }
+
+    /// The whole percent, rounded down.
+    #[must_use]
+    pub fn floor(self) -> u32 {
+        self.thousandths / 1000
+    }
+}
+
+impl FromStr for Percent {
+    type Err = ParseUnitError;
+
+    fn from_str(text: &str) -> Result<Self, ParseUnitError> {
+        let error = || fail("a percentage such as 70% or 99.9%", text);
+        let number = text.strip_suffix('%').ok_or_else(error)?;
+        let (percent, decimals) = number.split_once('.').unwrap_or((number, "0"));
+        let percent = whole(percent).filter(|n| *n <= 100).ok_or_else(error)?;
+        let all = percent * 1000 + thousandths(decimals).ok_or_else(error)?;
+        u32::try_from(all)
+            .ok()
+            .filter(|thousandths| *thousandths <= 100_000)
+            .map(|thousandths| Self { thousandths })
+            .ok_or_else(error)
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (percent, rest) = (self.thousandths / 1000, self.thousandths % 1000);
+        if rest == 0 {
+            return write!(f, "{percent}%");
+        }
+        let decimals = format!("{rest:03}");
+        write!(f, "{percent}.{}%", decimals.trim_end_matches('0'))
+    }
+}
+
 /// A request and a limit of the same unit, written `request..limit`; one value alone is both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Bounds<T> {
@@ -362,6 +421,12 @@ mod tests {
         check::<Share>("101%", None);
         assert_eq!(Share::Percent(25).of_rounded_up(3), 1);
         assert_eq!(Share::Percent(25).of_rounded_down(3), 0);
+        check::<Percent>("70%", Some("70%"));
+        check::<Percent>("99.95%", Some("99.95%"));
+        check::<Percent>("100%", Some("100%"));
+        for bad in ["", "%", "70", "100.001%", "101%", "-1%", "1.2345%"] {
+            check::<Percent>(bad, None);
+        }
         check::<Rate>("100/s", Some("100/s"));
         check::<Rate>("0/s", None);
         check::<Rate>("100", None);

@@ -3,6 +3,14 @@
 //! Every default is explicit, the environment is applied, every reference is checked. Secrets and stores are
 //! references ([`Template`]) and never values, so a plan may be printed, stored and compared.
 
+mod cloud;
+mod delivery;
+mod kubernetes;
+mod load;
+mod observe;
+mod scale;
+mod secret;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -14,6 +22,22 @@ use wharf_base::units::{Bounds, Bytes, Millicores, Rate, Share};
 
 use crate::template::Template;
 
+pub use cloud::{
+    Alarms, Bastion, Bucket, Cloud, Compute, Database, LoadBalancer, Nat, Network, Nodes,
+    ParameterValue, Protection, Provider, RemoteState, Stacks, StoresBy, TargetHealth,
+};
+pub use delivery::{
+    Check as PipelineCheck, DeliveryGoals, Deploy, Framework, Gate, Images, Job, Language,
+    PIPELINE_FAILURE, Pipeline, Provision, Scan, Scanner, Target, TargetKind, Test, Toolchain,
+};
+pub use kubernetes::{Expose, ExposeKind, GitOps, IngressClass, Kubernetes, Quota};
+pub use load::{LoadRequest, LoadThresholds, Operation, Scenario};
+pub use observe::{
+    Alert, Channel, Indicator, Objective, Receiver, Severity, Telemetry, Thresholds,
+};
+pub use scale::{Scale, ScaleMetric, ScalePace, ScaleSource};
+pub use secret::{Secret, SecretProvider, SecretStore};
+
 /// A project, resolved for one environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -21,12 +45,38 @@ pub struct Plan {
     pub name: Name,
     /// The environment that was applied; none for the file as it stands.
     pub environment: Option<Name>,
+    /// Where it runs, and what leads there.
+    pub target: Target,
     /// What runs, by name.
     pub services: BTreeMap<Name, Service>,
     /// The databases and caches, by name.
     pub stores: BTreeMap<Name, Store>,
     /// What the ingress forwards, in the order of the file; matched by host, then by the longest path.
     pub routes: Vec<Route>,
+    /// What images are called.
+    pub images: Images,
+    /// Secrets, by name.
+    pub secrets: BTreeMap<Name, Secret>,
+    /// Where their values are.
+    pub secret_store: SecretStore,
+    /// What the cluster is to be like.
+    pub kubernetes: Kubernetes,
+    /// The cloud under it; none: there is none.
+    pub cloud: Option<Cloud>,
+    /// What is collected.
+    pub telemetry: Telemetry,
+    /// Service-level objectives, in the order of the file.
+    pub objectives: Vec<Objective>,
+    /// Alerts of the file, in its order; the built-in ones follow from the rest of the plan.
+    pub alerts: Vec<Alert>,
+    /// Who hears of alerts, by name.
+    pub notify: BTreeMap<Name, Receiver>,
+    /// The pipeline; none: there is none.
+    pub pipeline: Option<Pipeline>,
+    /// Load scenarios, by name.
+    pub load: BTreeMap<Name, Scenario>,
+    /// Versions of the tools and servers that rendered files name, by tool: `terraform`, `prometheus`, `grafana`.
+    pub versions: BTreeMap<String, String>,
     /// Values laid over rendered files, in the order of the file.
     pub patches: Vec<Patch>,
     /// The `x-…` keys of the file's top level, as they were.
@@ -74,6 +124,21 @@ pub struct Service {
     pub stop_timeout: Duration,
     /// How a new release takes over.
     pub rollout: Rollout,
+    /// Autoscaling; none: the count is fixed.
+    pub scale: Option<Scale>,
+    /// A way in beside the routes.
+    pub expose: Option<Expose>,
+    /// Services and stores that it talks to without waiting for them; with `needs` and the references of its
+    /// variables they make the flow graph.
+    pub calls: Vec<Name>,
+    /// Buckets of the cloud that it reads and writes.
+    pub buckets: Vec<Name>,
+    /// Folders it writes to beside its volumes; everything else of its file system is read-only.
+    pub writable: Vec<String>,
+    /// Files that the web server in front answers by itself: URL prefix to folder, relative to the build's.
+    pub static_files: BTreeMap<String, String>,
+    /// Its HTTP API.
+    pub api: Vec<Operation>,
 }
 
 impl Service {
@@ -112,6 +177,8 @@ pub struct Build {
     pub target: Option<String>,
     /// Build arguments; environment variables of the build.
     pub args: BTreeMap<String, String>,
+    /// What it is written in; none: the file does not say, and a renderer asks whoever has seen the folder.
+    pub toolchain: Option<Toolchain>,
 }
 
 /// A command line.
@@ -224,6 +291,10 @@ pub struct Volume {
     pub read_only: bool,
     /// How large it is to be, where that can be asked for.
     pub size: Option<Bytes>,
+    /// Whether replicas on many machines mount it at once.
+    pub shared: bool,
+    /// The storage class; none: the cluster's for its kind.
+    pub class: Option<String>,
 }
 
 /// What a volume is made of.
@@ -310,6 +381,35 @@ pub struct Store {
     pub extensions: Vec<String>,
     /// An existing server instead of one that Wharf runs.
     pub external_url: Option<Template>,
+    /// CPU and memory, where Wharf or the cluster runs it.
+    pub resources: Resources,
+    /// The storage class of its volume; none: the cluster's.
+    pub storage_class: Option<String>,
+    /// The volume that its dumps are kept on, on a cluster; none: they go to the cloud's bucket, or nowhere.
+    pub backup_volume: Option<Bytes>,
+    /// A pool of connections before it (PgBouncer).
+    pub pool: Option<Pool>,
+}
+
+/// A pool of connections before a PostgreSQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pool {
+    /// Connections to the server.
+    pub size: u32,
+    /// Connections of clients at most.
+    pub clients: u32,
+    /// When a connection to the server is given back.
+    pub mode: PoolMode,
+}
+
+/// When a client gives its connection to the server back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PoolMode {
+    /// At the end of a transaction.
+    Transaction,
+    /// At the end of its session.
+    Session,
 }
 
 /// The servers that Wharf runs.

@@ -41,6 +41,8 @@ pub enum Reference {
         /// Used where the variable is not set or empty.
         default: Option<String>,
     },
+    /// `${secret.jwt}`: a secret of the project.
+    Secret(Name),
     /// `${volume.media}`: where a named volume is found by the program.
     Volume(Name),
     /// `${wharf.release}` and the like: what is known of the replica itself.
