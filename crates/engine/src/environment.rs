@@ -169,6 +169,9 @@ impl Context<'_> {
                         "`{name}` needs the environment variable {variable}, which was not set when {revision} was made: set it, or write `${{env.{variable}:-default}}`"
                     ))
                 }),
+            Reference::Secret(secret) => self.secrets.secrets.get(secret).cloned().ok_or_else(|| {
+                EnvironmentError(format!("`{name}` needs the secret `{secret}`, which has no value in {revision}"))
+            }),
             Reference::Volume(volume) => Ok(self.volume(service, volume)),
             Reference::Wharf(Own::Project) => Ok(self.release.plan.name.to_string()),
             Reference::Wharf(Own::Service) => Ok(name.to_string()),

@@ -15,8 +15,10 @@ mod stores;
 mod volumes;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use wharf_base::ids::Name;
+use wharf_base::units::{Bytes, Percent};
 use wharf_spec::diagnostic::{Code, Diagnostic, Findings, nearest};
 use wharf_spec::document::{Document, MEMBERS_MAX};
 use wharf_spec::model::Spec;
@@ -88,6 +90,57 @@ fn one(
         services,
         stores,
         routes,
+        target: crate::model::Target {
+            kind: crate::model::TargetKind::Local,
+            branch: None,
+            approval: false,
+        },
+        images: crate::model::Images {
+            registry: None,
+            repository: format!("{}/{{service}}", spec.name.value()?),
+            platforms: vec!["linux/amd64".to_owned()],
+            tag: "latest".to_owned(),
+        },
+        secrets: BTreeMap::new(),
+        secret_store: crate::model::SecretStore {
+            provider: crate::model::SecretProvider::Local,
+            name: "local".to_owned(),
+        },
+        kubernetes: crate::model::Kubernetes {
+            version: "1.32".to_owned(),
+            namespace: spec.name.value()?.to_string(),
+            ingress: crate::model::IngressClass::Nginx,
+            storage_class: None,
+            shared_storage_class: None,
+            config_map: format!("{}-config", spec.name.value()?),
+            secret: format!("{}-secrets", spec.name.value()?),
+            quota: None,
+            gitops: None,
+            monitoring: false,
+        },
+        cloud: None,
+        telemetry: crate::model::Telemetry {
+            scrape_interval: Duration::from_secs(15),
+            retention: Duration::from_secs(15 * 86_400),
+            storage: Bytes(50 << 30),
+            logs_hot: Duration::from_secs(14 * 86_400),
+            logs_archive: Duration::from_secs(90 * 86_400),
+            traces: Percent::whole(10),
+            thresholds: crate::model::Thresholds {
+                error_rate: Percent::whole(5),
+                latency: Duration::from_millis(500),
+                memory: Percent::whole(90),
+                cpu: Percent::whole(80),
+                disk_free: Percent::whole(10),
+                hold: Duration::from_secs(300),
+            },
+        },
+        objectives: vec![],
+        alerts: vec![],
+        notify: BTreeMap::new(),
+        pipeline: None,
+        load: BTreeMap::new(),
+        versions: BTreeMap::new(),
         patches,
         extensions: document
             .extensions()

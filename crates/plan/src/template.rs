@@ -281,7 +281,16 @@ impl Reference {
                 .parse()
                 .map(Self::Volume)
                 .map_err(|e| plain(e.to_string())),
-            "secret" => Err(plain(format!("`${{secret.{field}}}` is not supported yet"))),
+            "secret" => field.parse().map(Self::Secret).map_err(|_| {
+                let meant = field.to_lowercase().replace('_', "-");
+                (
+                    format!("`{field}` is no name of a secret: lower-case letters, digits and `-`"),
+                    meant
+                        .parse::<Name>()
+                        .is_ok()
+                        .then(|| format!("${{secret.{meant}}}")),
+                )
+            }),
             "wharf" => one_of(field, &Own::ALL, Own::as_str).map(Self::Wharf),
             _ => {
                 let name = of.parse::<Name>().map_err(|e| plain(e.to_string()))?;
@@ -333,6 +342,7 @@ impl fmt::Display for Reference {
                 name,
                 default: Some(default),
             } => write!(f, "${{env.{name}:-{default}}}"),
+            Self::Secret(name) => write!(f, "${{secret.{name}}}"),
             Self::Volume(name) => write!(f, "${{volume.{name}}}"),
             Self::Wharf(own) => write!(f, "${{wharf.{}}}", own.as_str()),
         }
@@ -389,6 +399,7 @@ mod tests {
         check("100$$", Ok("100$$"));
         check("$HOME", Ok("$$HOME"));
         check("${wharf.release}", Ok("${wharf.release}"));
+        check("${secret.jwt}", Ok("${secret.jwt}"));
         check("", Ok(""));
     }
 
@@ -398,6 +409,7 @@ mod tests {
         check("${HOME}", Err("no reference"));
         check("${db.urk}", Err("no field `urk`"));
         check("${Db.url}", Err("expected a name"));
+        check("${secret.API_KEY}", Err("no name of a secret"));
         check("${env.}", Err("no name of an environment variable"));
     }
 }

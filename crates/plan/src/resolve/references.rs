@@ -53,7 +53,10 @@ impl Resolver<'_> {
                     format!("this service mounts no volume `{name}`"),
                     near(name, mounted.iter().map(Name::as_str)),
                 )),
-                Reference::Volume(_) | Reference::Env { .. } | Reference::Wharf(_) => None,
+                Reference::Volume(_)
+                | Reference::Secret(_)
+                | Reference::Env { .. }
+                | Reference::Wharf(_) => None,
             };
             if let Some((code, message, help)) = problem {
                 let typed = reference.to_string();

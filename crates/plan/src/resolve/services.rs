@@ -137,6 +137,13 @@ impl Resolver<'_> {
                 .unwrap_or(DRAIN_TIMEOUT),
             stop_timeout: typed.stop_timeout.value().copied().unwrap_or(STOP_TIMEOUT),
             rollout: self.rollout(typed, singleton),
+            scale: None,
+            expose: None,
+            calls: vec![],
+            buckets: vec![],
+            writable: vec![],
+            static_files: BTreeMap::new(),
+            api: vec![],
         })
     }
 
@@ -225,6 +232,7 @@ impl Resolver<'_> {
                     Some((arg.key.value.0.clone(), arg.value.as_ref()?.value.clone()))
                 })
                 .collect(),
+            toolchain: None,
         }))
     }
 

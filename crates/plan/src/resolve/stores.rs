@@ -100,6 +100,10 @@ impl Resolver<'_> {
                 .map(|extension| extension.value.clone())
                 .collect(),
             external_url,
+            resources: crate::model::Resources::default(),
+            storage_class: None,
+            backup_volume: None,
+            pool: None,
         })
     }
 

@@ -56,6 +56,8 @@ impl Resolver<'_> {
                 target: folder.to_owned(),
                 read_only: volume.read_only.value().copied().unwrap_or(false),
                 size: volume.size.value().copied(),
+                shared: false,
+                class: None,
             });
         }
         volumes
