@@ -69,7 +69,10 @@ pub fn flows(plan: &Plan) -> BTreeSet<Flow> {
         let ends = referred.chain(needed).chain(&service.calls);
         for other in ends.filter(|other| *other != name) {
             let listens = plan.stores.contains_key(other)
-                || plan.services.get(other).is_some_and(|service| !service.ports.is_empty());
+                || plan
+                    .services
+                    .get(other)
+                    .is_some_and(|service| !service.ports.is_empty());
             if listens {
                 flows.insert(Flow {
                     from: End::Service(name.clone()),

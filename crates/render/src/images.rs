@@ -71,7 +71,10 @@ pub fn tagged(plan: &Plan, service: &Name) -> Option<String> {
 }
 
 fn repository(plan: &Plan, service: &Name) -> String {
-    let repository = plan.images.repository.replace("{service}", service.as_str());
+    let repository = plan
+        .images
+        .repository
+        .replace("{service}", service.as_str());
     match &plan.images.registry {
         Some(registry) => format!("{}/{repository}", registry.trim_end_matches('/')),
         None => repository,

@@ -11,7 +11,10 @@ pub fn labels(plan: &Plan, component: &str) -> BTreeMap<String, String> {
     let mut labels = selector(plan, component);
     labels.insert("app.kubernetes.io/managed-by".into(), "wharf".into());
     if let Some(environment) = &plan.environment {
-        labels.insert("app.kubernetes.io/environment".into(), environment.to_string());
+        labels.insert(
+            "app.kubernetes.io/environment".into(),
+            environment.to_string(),
+        );
     }
     labels
 }
@@ -98,7 +101,10 @@ mod tests {
     fn labels_are_legal_and_stay_apart() {
         assert_eq!(dns_label("Django_App", 63), "django-app");
         assert_eq!(dns_label("--a..b--", 63), "a-b");
-        let (a, b) = (dns_label(&"x".repeat(80), 20), dns_label(&"x".repeat(81), 20));
+        let (a, b) = (
+            dns_label(&"x".repeat(80), 20),
+            dns_label(&"x".repeat(81), 20),
+        );
         assert_eq!((a.len(), b.len()), (20, 20));
         assert_ne!(a, b);
         assert_eq!(identifier("1-a"), "_1_a");

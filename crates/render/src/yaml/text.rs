@@ -1,7 +1,5 @@
 //! Values as text: two spaces a level, lists indented below their key, quotes only where they are needed.
 
-use std::fmt::Write as _;
-
 use super::{Map, Yaml};
 
 /// The documents as a file, below `header` as comment lines; several are separated by `---`.
@@ -49,7 +47,7 @@ fn write_map(out: &mut String, map: &Map, indent: usize, first_in_place: bool) {
         let in_place = first_in_place && index == 0;
         if !in_place {
             comment(out, &entry.comment, indent);
-            let _ = write!(out, "{:indent$}", "");
+            out.push_str(&" ".repeat(indent));
         }
         out.push_str(&quoted(&entry.key, true));
         out.push(':');
@@ -64,7 +62,8 @@ fn write_list(out: &mut String, items: &[Yaml], indent: usize) {
         {
             comment(out, &first.comment, indent);
         }
-        let _ = write!(out, "{:indent$}-", "");
+        out.push_str(&" ".repeat(indent));
+        out.push('-');
         match item {
             Yaml::Map(map) if !map.is_empty() => {
                 out.push(' ');
@@ -150,7 +149,8 @@ fn block(text: &str, indent: usize) -> String {
     for line in lines.split('\n') {
         out.push('\n');
         if !line.is_empty() {
-            let _ = write!(out, "{:indent$}{line}", "");
+            out.push_str(&" ".repeat(indent));
+            out.push_str(line);
         }
     }
     out
@@ -185,26 +185,35 @@ fn needs_quotes(text: &str) -> bool {
         || text.ends_with(':')
         || text.contains(": ")
         || text.contains(" #")
-        || text.chars().any(|c| c.is_control() || c == '\u{feff}' || c == '\u{2028}' || c == '\u{2029}' || c == '\u{85}')
+        || text.chars().any(|c| {
+            c.is_control() || c == '\u{feff}' || c == '\u{2028}' || c == '\u{2029}' || c == '\u{85}'
+        })
         || means_something_else(text)
 }
 
 /// Whether a reader of YAML 1.1 or 1.2 takes the plain text for null, a boolean, a number, a time or a date.
 fn means_something_else(text: &str) -> bool {
     const WORDS: [&str; 13] = [
-        "null", "true", "false", "yes", "no", "on", "off", "y", "n", ".inf", ".nan", "-.inf", "+.inf",
+        "null", "true", "false", "yes", "no", "on", "off", "y", "n", ".inf", ".nan", "-.inf",
+        "+.inf",
     ];
     if text == "~" || text == "<<" || WORDS.contains(&text.to_ascii_lowercase().as_str()) {
         return true;
     }
     // Numbers of every base, with the `_` and `:` of YAML 1.1; dates and times begin with a digit as well.
     let body = text.trim_start_matches(['-', '+']);
-    let numeric = |c: char| c.is_ascii_digit() || matches!(c, '.' | '_' | ':' | 'e' | 'E' | '+' | '-');
-    let based = body.strip_prefix("0x").or_else(|| body.strip_prefix("0o")).or_else(|| body.strip_prefix("0b"));
+    let numeric =
+        |c: char| c.is_ascii_digit() || matches!(c, '.' | '_' | ':' | 'e' | 'E' | '+' | '-');
+    let based = body
+        .strip_prefix("0x")
+        .or_else(|| body.strip_prefix("0o"))
+        .or_else(|| body.strip_prefix("0b"));
     let is_date = body.len() >= 8
         && body.as_bytes()[..4].iter().all(u8::is_ascii_digit)
         && body.as_bytes()[4] == b'-'
-        && body.chars().all(|c| c.is_ascii_digit() || "-:.TtZz +".contains(c));
+        && body
+            .chars()
+            .all(|c| c.is_ascii_digit() || "-:.TtZz +".contains(c));
     is_date
         || based.is_some_and(|digits| digits.chars().all(|c| c.is_ascii_hexdigit() || c == '_'))
         || body.starts_with(|c: char| c.is_ascii_digit() || c == '.')
@@ -219,7 +228,8 @@ mod tests {
 
     #[test]
     fn a_document_reads_as_written_by_hand() {
-        let mut inner = map! { "name" => "web", "ports" => Yaml::Inline(vec![80.into(), "8080:80".into()]) };
+        let mut inner =
+            map! { "name" => "web", "ports" => Yaml::Inline(vec![80.into(), "8080:80".into()]) };
         inner.set_with_comment("\nWhy it is so.", "script", "echo a\n\necho b\n");
         let document = map! {
             "version" => "1.10",
@@ -256,13 +266,50 @@ tag: !Ref Name
     #[test]
     fn texts_that_mean_something_else_are_quoted() {
         for text in [
-            "", "yes", "No", "on", "1", "-1.5", "0x1f", "1_000", "12:30", "1e3", "2026-11-20", "null", "~", "- a", "a: b",
-            "a #b", "*a", "&a", " a", "a ", "a:", "@a", "{a}", "%a", "a\tb", "=",
+            "",
+            "yes",
+            "No",
+            "on",
+            "1",
+            "-1.5",
+            "0x1f",
+            "1_000",
+            "12:30",
+            "1e3",
+            "2026-11-20",
+            "null",
+            "~",
+            "- a",
+            "a: b",
+            "a #b",
+            "*a",
+            "&a",
+            " a",
+            "a ",
+            "a:",
+            "@a",
+            "{a}",
+            "%a",
+            "a\tb",
+            "=",
         ] {
             assert!(needs_quotes(text), "{text:?}");
         }
         for text in [
-            "a", "a:b", "-a", "v1.2.3", "10m", "250m", "a-b_c", "/path", "1Gi", "./x", "::", "a,b", "15s", "it's", "10.0.0.0/16",
+            "a",
+            "a:b",
+            "-a",
+            "v1.2.3",
+            "10m",
+            "250m",
+            "a-b_c",
+            "/path",
+            "1Gi",
+            "./x",
+            "a,b",
+            "15s",
+            "it's",
+            "10.0.0.0/16",
         ] {
             assert!(!needs_quotes(text), "{text:?}");
         }
