@@ -9,4 +9,4 @@ pub mod resolve;
 pub mod template;
 pub mod yaml;
 
-pub use resolve::resolve;
+pub use resolve::{environments, resolve};
