@@ -92,7 +92,10 @@ fn every_fact_of_the_requirements_is_in_its_file() {
                 }
                 (None, None) => {
                     let of = fact.system.map_or("any", System::as_str);
-                    missing.push(format!("{id}: `{shown}` ({of}) is in no file of {}", row.targets.join(", ")));
+                    missing.push(format!(
+                        "{id}: `{shown}` ({of}) is in no file of {}",
+                        row.targets.join(", ")
+                    ));
                     continue;
                 }
             };

@@ -100,7 +100,10 @@ pattern!(RANGE, r"\b(?:web|worker|DV|IT|AP) (\d+)-(\d+)\b");
 pattern!(COUNT, r"\bx(\d)\b");
 pattern!(SIZES, r"\b(\d)/(\d)/(\d)\b");
 pattern!(NUMBER, r"\b\d{2,}\b");
-pattern!(WORD, r"\b[A-Z][A-Za-z0-9]*(?:[A-Z][a-z]+|[A-Z]{2,})[A-Za-z0-9]*\b");
+pattern!(
+    WORD,
+    r"\b[A-Z][A-Za-z0-9]*(?:[A-Z][a-z]+|[A-Z]{2,})[A-Za-z0-9]*\b"
+);
 pattern!(ACRONYM, r"\b[A-Z]{3,}\b");
 
 /// What another tool calls it.
@@ -178,20 +181,30 @@ fn in_clause(clause: &str) -> Vec<Found> {
                 Some(end) => format!("{stem}-{end}"),
                 None => one,
             };
-            stem = one.rsplit_once('-').map_or(String::new(), |(stem, _)| stem.to_owned());
+            stem = one
+                .rsplit_once('-')
+                .map_or(String::new(), |(stem, _)| stem.to_owned());
             found.push((whole.start(), one.clone(), vec![one.to_lowercase()]));
         }
         blank(&mut rest, whole.range());
     }
     take(&mut rest, &CIDR, &mut found, |c| {
-        let (from, to) = (c[2].parse::<u32>().unwrap(), c.get(3).map(|to| to.as_str().parse::<u32>().unwrap()));
-        (from..=to.unwrap_or(from)).map(|n| one(&format!("{}{n}{}", &c[1], &c[4]))).collect()
+        let (from, to) = (
+            c[2].parse::<u32>().unwrap(),
+            c.get(3).map(|to| to.as_str().parse::<u32>().unwrap()),
+        );
+        (from..=to.unwrap_or(from))
+            .map(|n| one(&format!("{}{n}{}", &c[1], &c[4])))
+            .collect()
     });
     take(&mut rest, &INSTANCE, &mut found, |c| vec![one(&c[0])]);
     take(&mut rest, &ZONES, &mut found, |c| {
         let letters: Vec<&str> = c[1].split('/').collect();
         let region = c[0].trim_end_matches(&c[1]);
-        letters.iter().map(|letter| one(&format!("{region}{letter}"))).collect()
+        letters
+            .iter()
+            .map(|letter| one(&format!("{region}{letter}")))
+            .collect()
     });
     take(&mut rest, &QUANTITY, &mut found, |c| {
         let mut needles = vec![c[0].to_lowercase()];
@@ -203,8 +216,20 @@ fn in_clause(clause: &str) -> Vec<Found> {
     });
     take(&mut rest, &RANGE, &mut found, |c| {
         vec![
-            (format!("min {}", &c[1]), vec![format!("minreplicas: {}", &c[1]), format!("minreplicacount: {}", &c[1])]),
-            (format!("max {}", &c[2]), vec![format!("maxreplicas: {}", &c[2]), format!("maxreplicacount: {}", &c[2])]),
+            (
+                format!("min {}", &c[1]),
+                vec![
+                    format!("minreplicas: {}", &c[1]),
+                    format!("minreplicacount: {}", &c[1]),
+                ],
+            ),
+            (
+                format!("max {}", &c[2]),
+                vec![
+                    format!("maxreplicas: {}", &c[2]),
+                    format!("maxreplicacount: {}", &c[2]),
+                ],
+            ),
         ]
     });
     take(&mut rest, &SIZES, &mut found, |c| {
@@ -224,7 +249,10 @@ fn in_clause(clause: &str) -> Vec<Found> {
             .collect()
     });
     take(&mut rest, &COUNT, &mut found, |c| {
-        vec![(c[0].to_owned(), vec![format!("replicas: {}", &c[1]), format!("= {}", &c[1])])]
+        vec![(
+            c[0].to_owned(),
+            vec![format!("replicas: {}", &c[1]), format!("= {}", &c[1])],
+        )]
     });
     take(&mut rest, &PERCENT, &mut found, |c| {
         let number = c[1].to_owned();
@@ -234,8 +262,12 @@ fn in_clause(clause: &str) -> Vec<Found> {
         }
         vec![(c[0].to_owned(), needles)]
     });
-    take(&mut rest, &DURATION, &mut found, |c| vec![(c[0].to_owned(), duration(&c[1], &c[2]))]);
-    take(&mut rest, &DAYS_BEFORE, &mut found, |c| vec![(c[0].to_owned(), duration(&c[1], "days"))]);
+    take(&mut rest, &DURATION, &mut found, |c| {
+        vec![(c[0].to_owned(), duration(&c[1], &c[2]))]
+    });
+    take(&mut rest, &DAYS_BEFORE, &mut found, |c| {
+        vec![(c[0].to_owned(), duration(&c[1], "days"))]
+    });
     take(&mut rest, &VERSION, &mut found, |c| vec![one(&c[0])]);
     take(&mut rest, &NUMBER, &mut found, |c| vec![one(&c[0])]);
     for words in [&WORD, &ACRONYM] {
@@ -263,8 +295,16 @@ fn duration(number: &str, unit: &str) -> Vec<String> {
     let n: u64 = number.parse().unwrap();
     match unit {
         "s" => vec![format!("{n}s"), number.to_owned()],
-        "ms" => vec![format!("{n}ms"), number.to_owned(), format!("{}", n as f64 / 1000.0)],
-        "min" => vec![format!("{n}m"), format!("{}", n * 60), format!("{}s", n * 60)],
+        "ms" => vec![
+            format!("{n}ms"),
+            number.to_owned(),
+            format!("{}", n as f64 / 1000.0),
+        ],
+        "min" => vec![
+            format!("{n}m"),
+            format!("{}", n * 60),
+            format!("{}s", n * 60),
+        ],
         _ => vec![format!("{n}d"), format!("{}h", n * 24), number.to_owned()],
     }
 }
@@ -276,9 +316,10 @@ fn expanded(text: &str) -> Vec<String> {
         inner.contains(',').then_some((before, inner, after))
     });
     match braces {
-        Some((before, inner, after)) => {
-            inner.split(',').map(|one| format!("{before}{}{after}", one.trim())).collect()
-        }
+        Some((before, inner, after)) => inner
+            .split(',')
+            .map(|one| format!("{before}{}{after}", one.trim()))
+            .collect(),
         None => vec![text.to_owned()],
     }
 }
@@ -328,6 +369,9 @@ mod tests {
             ("30 s", ch),
             ("HPA", ch),
         ];
-        assert_eq!(shown, expected.map(|(fact, system)| (fact.to_owned(), system)));
+        assert_eq!(
+            shown,
+            expected.map(|(fact, system)| (fact.to_owned(), system))
+        );
     }
 }
