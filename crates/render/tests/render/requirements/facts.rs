@@ -107,7 +107,7 @@ pattern!(
 pattern!(ACRONYM, r"\b[A-Z]{3,}\b");
 
 /// What another tool calls it.
-const ALSO: [(&str, &[&str]); 20] = [
+const ALSO: [(&str, &[&str]); 17] = [
     ("hpa", &["horizontalpodautoscaler"]),
     ("pvcs", &["persistentvolumeclaim"]),
     ("pvc", &["persistentvolumeclaim"]),
@@ -125,9 +125,6 @@ const ALSO: [(&str, &[&str]); 20] = [
     ("ebs", &["ebs.csi.aws.com", "ebs"]),
     ("waf", &["wafv2"]),
     ("vpc", &["aws_vpc"]),
-    ("iam", &["aws_iam_role"]),
-    ("otlp", &["otlp"]),
-    ("ssm", &["ssm"]),
 ];
 
 /// Every fact of a row, each once, in the order of the text. `of` are the row's systems.
@@ -276,9 +273,8 @@ fn in_clause(clause: &str) -> Vec<Found> {
                 return vec![];
             }
             let mut needles = vec![c[0].to_lowercase()];
-            for (_, also) in ALSO.iter().filter(|(word, _)| *word == needles[0]) {
+            if let Some((_, also)) = ALSO.iter().find(|(word, _)| *word == needles[0]) {
                 needles.extend(also.iter().map(|also| (*also).to_owned()));
-                break;
             }
             vec![(c[0].to_owned(), needles)]
         });
