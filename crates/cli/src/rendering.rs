@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use wharf_base::ids::Name;
-use wharf_build::detect::{self, Kind};
-use wharf_plan::model::{Framework, Language, Plan, Source, Toolchain};
+use wharf_plan::model::Plan;
 use wharf_render::{Input, Rendered, Scope, TARGETS, Target};
 
 use crate::args::Global;
@@ -32,8 +31,9 @@ impl Plans {
         let bytes = project.read()?;
         let plan = |environment: Option<&str>| {
             let (plan, _) = wharf_plan::resolve(&bytes, environment);
-            plan.context("the file has changed while it was read")
-                .and_then(|plan| with_toolchains(plan, project))
+            let mut plan = plan.context("the file has changed while it was read")?;
+            wharf_build::toolchain::fill(&mut plan, &project.base_dir)?;
+            anyhow::Ok(plan)
         };
         let mut environments = BTreeMap::new();
         for name in wharf_plan::environments(&bytes) {
@@ -117,44 +117,4 @@ fn unknown(word: &str) -> anyhow::Error {
         format!("there is no render target `{word}`"),
         hint,
     )
-}
-
-/// Says what each build is written in where the file does not, by looking at its folder.
-fn with_toolchains(mut plan: Plan, project: &Project) -> anyhow::Result<Plan> {
-    for service in plan.services.values_mut() {
-        let Source::Build(build) = &mut service.source else {
-            continue;
-        };
-        let folder = project.base_dir.join(&build.context);
-        if build.toolchain.is_some() || build.dockerfile.is_some() || !folder.is_dir() {
-            continue;
-        }
-        let detected = detect::detect(&folder)?;
-        build.toolchain = toolchain(&detected.kind);
-    }
-    Ok(plan)
-}
-
-fn toolchain(kind: &Kind) -> Option<Toolchain> {
-    let (language, framework) = match kind {
-        Kind::Cargo(_) => (Language::Rust, None),
-        Kind::Node(_) => (Language::Node, None),
-        Kind::Python(python) => {
-            let framework = python.framework.as_ref().map(|framework| match framework {
-                detect::Framework::Django { .. } => Framework::Django,
-                detect::Framework::Flask { .. } => Framework::Flask,
-                detect::Framework::FastApi { .. } => Framework::Fastapi,
-            });
-            (Language::Python, framework)
-        }
-        Kind::Go(_) => (Language::Go, None),
-        Kind::Dockerfile | Kind::Command => return None,
-    };
-    Some(Toolchain {
-        language,
-        version: None,
-        framework,
-        packages: vec![],
-        build_packages: vec![],
-    })
 }

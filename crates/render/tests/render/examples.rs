@@ -31,7 +31,12 @@ impl Plans {
     pub(crate) fn of_example(name: &str) -> Self {
         let path = root().join("examples").join(name).join("wharf.yaml");
         let bytes = std::fs::read(&path).unwrap();
-        Self::of(&bytes).unwrap_or_else(|problems| panic!("{name}: {problems}"))
+        let mut plans = Self::of(&bytes).unwrap_or_else(|problems| panic!("{name}: {problems}"));
+        let folder = path.parent().unwrap();
+        for plan in plans.environments.values_mut().chain([&mut plans.base]) {
+            wharf_build::toolchain::fill(plan, folder).unwrap();
+        }
+        plans
     }
 
     /// The plans of a file, or what is wrong with it.
