@@ -4,7 +4,8 @@ use std::path::Path;
 
 use wharf_plan::model::{Framework, Language, Plan, Source, Toolchain};
 
-use crate::detect::{self, DetectError, Kind};
+use crate::detect::{self, Kind};
+use crate::error::DetectError;
 
 /// Looks at the folder of each build that does not say its language; `base_dir` is the folder of `wharf.yaml`. A folder that is
 /// not there, or of a kind that is not known, leaves its build as it is.
