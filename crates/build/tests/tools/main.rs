@@ -38,7 +38,7 @@ fn project(files: &[(&str, &str)]) -> Project {
             context: ".".to_owned(),
             command: None,
             dockerfile: None,
-            args: BTreeMap::new(),
+            target: None,
             toolchain: None,
             args: BTreeMap::new(),
         },
