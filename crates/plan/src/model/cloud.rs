@@ -240,7 +240,10 @@ pub struct Bastion {
 
 /// What is recommended, each switchable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in the file")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own in the file"
+)]
 pub struct Protection {
     /// VPC flow logs.
     pub flow_logs: bool,
