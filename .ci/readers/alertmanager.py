@@ -1,5 +1,7 @@
 """Alertmanager: its configuration and notification templates, by amtool."""
 
+import os
+
 import places
 import schemas
 import tools
@@ -38,7 +40,7 @@ def read(units):
             yield from templates(unit)
         if result.returncode:
             failed = [line.strip() for line in tools.said(result).splitlines() if "FAILED" in line or "error" in line.lower()]
-            yield file.finding(" ".join(failed) or tools.said(result), rule="amtool")
+            yield file.finding((" ".join(failed) or tools.said(result)).replace(f"{os.path.dirname(file.path)}/", ""), rule="amtool")
 
 
 def templates(unit):

@@ -5,11 +5,12 @@ import re
 import shutil
 import tempfile
 
+import ansible_arguments
 import places
 import tools
 from core import together
 
-TOOLS = ("ansible-lint", "ansible-playbook", "ansible-inventory", "python:jinja2")
+TOOLS = ("ansible-lint", "ansible-playbook", "ansible-inventory", "ansible-doc", "python:jinja2")
 BATCH = 1
 
 
@@ -28,6 +29,7 @@ def read_project(unit):
     for file in unit.files:
         if file.suffix == ".j2":
             yield from template(file)
+    yield from ansible_arguments.check(unit.files)
     with tempfile.TemporaryDirectory() as scratch:
         # A copy: a lint run leaves a cache behind, and takes the repository above for the project.
         copy = os.path.join(scratch, "project")
@@ -77,7 +79,7 @@ def syntax(file, copy, inventories):
     result = tools.run("ansible-playbook", "--syntax-check", *given, file.rel, cwd=copy)
     if result.returncode:
         line = re.search(r"line[: ]+(\d+)", result.stderr)
-        yield file.finding(result.stderr, int(line[1]) if line else 1, "syntax-check")
+        yield file.finding(result.stderr.replace(f"{copy}/", ""), int(line[1]) if line else 1, "syntax-check")
     for warning in re.findall(r"\[(?:DEPRECATION )?WARNING\]:? (.*)", result.stderr):
         yield file.finding(warning, rule="syntax-check")
 
@@ -93,6 +95,6 @@ def linted(unit, copy):
         place = problem["location"]
         line = place["lines"]["begin"] if "lines" in place else place["positions"]["begin"]["line"]
         about = (problem.get("content") or {}).get("body", "")
-        yield file.finding(f"{problem['description']} {about}", line, problem["check_name"])
+        yield file.finding(f"{problem['description']} {about}".replace(f"{copy}/", ""), line, problem["check_name"])
     if result.returncode and not report:
         yield unit.file.finding(tools.said(result))

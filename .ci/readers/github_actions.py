@@ -1,6 +1,7 @@
 """GitHub: workflows by their schema, actionlint (with shellcheck) and zizmor; the other files by their schemas."""
 
 import os
+import re
 
 import schemas
 import tools
@@ -54,6 +55,15 @@ def linted(files):
 
 def audited(files):
     result = tools.run("zizmor", "--offline", "--no-config", "--no-progress", "--format", "json", *files)
+    if not result.stdout and len(files) > 1:
+        # One file that it cannot take ends its run, and the others are unread.
+        for path, file in files.items():
+            yield from audited({path: file})
+        return
+    if not result.stdout:
+        reason = re.search(r"Caused by:\s*(.*)", result.stderr, re.S)
+        yield from (file.finding(reason[1] if reason else result.stderr, rule="zizmor") for file in files.values())
+        return
     for problem in tools.parsed(result):
         place = next((at for at in problem["locations"] if at["symbolic"]["kind"] == "Primary"), problem["locations"][0])
         file = files[place["symbolic"]["key"]["Local"]["verbatim_path"]]

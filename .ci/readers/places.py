@@ -1,5 +1,8 @@
 """YAML with the line of everything in it."""
 
+from collections.abc import Hashable
+from functools import cache
+
 import yaml
 
 
@@ -10,6 +13,8 @@ class Loader(yaml.CSafeLoader):
         seen = set()
         for key, _ in node.value:
             name = self.construct_object(key, deep=True)
+            if not isinstance(name, Hashable):
+                raise yaml.constructor.ConstructorError(None, None, "a key that is no name", key.start_mark)
             if key.tag != "tag:yaml.org,2002:merge" and name in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"the key {name!r} is there twice", key.start_mark)
             seen.add(name)
@@ -45,8 +50,9 @@ def documents(text):
     return out
 
 
+@cache
 def load(file):
-    """The documents of a file, and what is wrong with it if it is no YAML."""
+    """The documents of a file, and what is wrong with it if it is no YAML. Many readers ask for the same one."""
     try:
         return documents(file.text()), []
     except yaml.YAMLError as error:

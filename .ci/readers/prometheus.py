@@ -132,5 +132,5 @@ def broken(unit):
 def told(file, text, rule):
     """What promtool prints, without what went well, at the line that it names."""
     lines = [line.strip() for line in text.splitlines() if line.strip() and not re.match(r"(Checking|SUCCESS|Unit Testing)", line.strip())]
-    place = re.search(r"(?:line |:)(\d+)(?::\d+)?:", text)
-    yield file.finding(" ".join(lines).replace(os.path.dirname(file.path) + "/", "")[:900], int(place[1]) if place else 1, rule)
+    place = re.search(r"line (\d+)|: (\d+):\d+:", text)
+    yield file.finding(" ".join(lines).replace(os.path.dirname(file.path) + "/", "")[:900], int(place[1] or place[2]) if place else 1, rule)

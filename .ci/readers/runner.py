@@ -15,7 +15,7 @@ from core import Finding, walk
 # The slow ones first, so that nothing long is left over for the end.
 READERS = """
     ansible terraform helm kustomize kubernetes cloudformation locust grafana github_actions k6 prometheus compose
-    openapi nginx systemd shell mermaid dockerfile gitlab_ci alertmanager loki otel cloudwatch cloud_init python
+    openapi nginx systemd shell mermaid dockerfile gitlab_ci alertmanager loki otel cloudwatch python
     yaml_files json_files markdown svg plain
 """.split()
 
@@ -75,11 +75,13 @@ def results(work, jobs):
 def read(name, units):
     """One job, in a process of its own."""
     begin = time.monotonic()
+    found = []
     try:
-        found = list(importlib.import_module(name).read(units))
-    except Exception as error:  # noqa: BLE001 - a reader that fails has read nothing, and that has to be seen
+        for finding in importlib.import_module(name).read(units):
+            found.append(finding)
+    except Exception as error:  # noqa: BLE001 - whatever makes a reader fail, its files have not been read, and that is said
         where = traceback.extract_tb(error.__traceback__)[-1]
-        found = [unit.file.finding(f"could not be read: {error!r} at {where.name}:{where.lineno}") for unit in units]
+        found += [unit.file.finding(f"could not be read: {error!r} at {where.name}:{where.lineno}") for unit in units]
     return name, time.monotonic() - begin, found
 
 

@@ -27,6 +27,8 @@ ENVIRONMENT = dict(
     # Nothing that a reader does may ask the network.
     HELM_NO_PLUGINS="1",
     K6_NO_USAGE_REPORT="true",
+    # A failure of zizmor is one sentence without it.
+    RUST_BACKTRACE="0",
 )
 
 
