@@ -79,7 +79,6 @@ impl FileSet {
     }
 
     /// Every path and file, in the order of the paths.
-    #[must_use]
     pub fn iter(&self) -> btree_map::Iter<'_, String, File> {
         self.files.iter()
     }
