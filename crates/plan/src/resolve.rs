@@ -79,6 +79,18 @@ pub fn resolve(bytes: &[u8], environment: Option<&str>) -> (Option<Plan>, Vec<Di
     (plan, findings.into_sorted())
 }
 
+/// The names of the environments of a `wharf.yaml`, in its order; none if it cannot be read.
+#[must_use]
+pub fn environments(bytes: &[u8]) -> Vec<String> {
+    let mut findings = Findings::default();
+    let document = Document::parse(bytes, &mut findings);
+    document
+        .iter()
+        .flat_map(Document::environments)
+        .map(|key| key.text.clone())
+        .collect()
+}
+
 /// The plan for one environment. It is only of use if nothing was found to be an error.
 fn one(
     document: &Document,

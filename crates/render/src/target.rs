@@ -1,0 +1,53 @@
+//! The targets: what can be rendered, by name.
+
+use crate::{Input, Rendered};
+
+/// One target.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// Its name on the command line, and its folder.
+    pub name: &'static str,
+    /// What it is, in a few words.
+    pub summary: &'static str,
+    /// Whether it is the same for every environment.
+    pub scope: Scope,
+    /// Whether the plan has anything for it; if not, why not.
+    pub applies: fn(&Input<'_>) -> Result<(), &'static str>,
+    /// Makes the files.
+    pub make: fn(&Input<'_>, &mut Rendered),
+}
+
+/// What a target depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// On the whole file: it holds every environment, and is the same whichever is asked for.
+    Project,
+    /// On the environment.
+    Environment,
+}
+
+/// Every target, in the order of the documentation.
+pub const TARGETS: &[Target] = &[];
+
+impl Target {
+    /// The target of this name.
+    #[must_use]
+    pub fn find(name: &str) -> Option<&'static Self> {
+        TARGETS.iter().find(|target| target.name == name)
+    }
+
+    /// Renders it.
+    #[must_use]
+    pub fn render(&self, input: &Input<'_>) -> Rendered {
+        let patches = input.plan.patches.iter();
+        let mut rendered = Rendered::new(
+            patches
+                .filter(|patch| patch.target == self.name)
+                .cloned()
+                .collect(),
+        );
+        (self.make)(input, &mut rendered);
+        rendered.finish();
+        rendered
+    }
+}
