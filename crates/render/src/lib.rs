@@ -4,9 +4,15 @@
 //! bytes. What a target cannot express it reports as a [`Gap`]; nothing is dropped in silence. Values of secrets never
 //! come here: the plan holds references only.
 
+pub mod compose;
+pub mod dockerfile;
+pub mod exec_form;
 mod gap;
 pub mod images;
+pub mod k6;
+pub mod locust;
 pub mod names;
+pub mod openapi;
 mod rendered;
 pub mod target;
 pub mod template;
