@@ -7,6 +7,7 @@
 mod gap;
 pub mod images;
 pub mod names;
+pub mod prometheus;
 mod rendered;
 pub mod target;
 pub mod template;
