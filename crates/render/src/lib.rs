@@ -13,6 +13,7 @@ pub mod k6;
 pub mod locust;
 pub mod names;
 pub mod openapi;
+pub mod prometheus;
 mod rendered;
 pub mod target;
 pub mod template;

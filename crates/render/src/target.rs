@@ -27,7 +27,9 @@ pub enum Scope {
 }
 
 /// Every target, in the order of the documentation.
-pub const TARGETS: &[Target] = &[];
+pub const TARGETS: &[Target] = &[
+    crate::prometheus::TARGET,
+];
 
 impl Target {
     /// The target of this name.
@@ -39,13 +41,7 @@ impl Target {
     /// Renders it.
     #[must_use]
     pub fn render(&self, input: &Input<'_>) -> Rendered {
-        let patches = input.plan.patches.iter();
-        let mut rendered = Rendered::new(
-            patches
-                .filter(|patch| patch.target == self.name)
-                .cloned()
-                .collect(),
-        );
+        let mut rendered = Rendered::of(input.plan, self.name);
         (self.make)(input, &mut rendered);
         rendered.finish();
         rendered
