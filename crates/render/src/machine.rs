@@ -10,6 +10,7 @@
 //! it and is replaced.
 
 mod environment;
+mod shell;
 
 use wharf_base::ids::Name;
 use wharf_plan::model::{
@@ -21,6 +22,7 @@ use crate::values::{Addresses, StoreAddress};
 use crate::{images, names};
 
 pub use environment::{SecretsFrom, environment_program};
+pub use shell::{heredoc_end, word};
 
 /// The port of PostgreSQL.
 const POSTGRES_PORT: u16 = 5432;

@@ -104,9 +104,6 @@ pub fn on_machine(plan: &Plan) -> Site<'_> {
 
 /// What Nginx cannot do of the routes.
 fn gaps(plan: &Plan, out: &mut Rendered) {
-    let set = |map: &std::collections::BTreeMap<String, String>| {
-        map.values().any(|value| value.contains('$'))
-    };
     for (index, route) in plan.routes.iter().enumerate() {
         let what = |field: &str| format!("routes[{index}].{field}");
         if route
@@ -118,12 +115,6 @@ fn gaps(plan: &Plan, out: &mut Rendered) {
             out.gap(
                 what("tls"),
                 "certbot needs the DNS challenge for a wildcard: choose the plugin of your DNS provider",
-            );
-        }
-        if set(&route.headers.request) || set(&route.headers.response) {
-            out.gap(
-                what("headers"),
-                "Nginx takes a `$` in a header's value for a variable",
             );
         }
         if let Some(rate) = route.limits.rate
@@ -180,6 +171,7 @@ fn http(site: &Site<'_>, out: &mut Writer) {
     if let Some(resolver) = site.resolver {
         out.line(&format!("resolver {resolver} valid=10s;"));
     }
+    dollar(site, out);
     trusted(site, out);
     log::trace_and_log(out);
     headers(site, out);
@@ -197,6 +189,30 @@ fn http(site: &Site<'_>, out: &mut Writer) {
         out.close();
     }
     own_health(site, out);
+}
+
+/// A variable that holds a dollar sign, where a text of the plan has one: Nginx cannot escape it.
+fn dollar(site: &Site<'_>, out: &mut Writer) {
+    let has = |text: &String| text.contains('$');
+    let plan = site.plan;
+    let routes = plan.routes.iter().any(|route| {
+        let headers = route.headers.request.values();
+        headers.chain(route.headers.response.values()).any(has)
+            || route.paths.values().any(
+                |action| matches!(action, RouteAction::Redirect { to, .. } if to.contains('$')),
+            )
+    });
+    let folders = site.folders.values().any(has)
+        || plan
+            .services
+            .values()
+            .any(|service| service.static_files.values().any(has));
+    if routes || folders {
+        out.blank();
+        out.open("geo $dollar");
+        out.line("default \"$\";");
+        out.close();
+    }
 }
 
 fn trusted(site: &Site<'_>, out: &mut Writer) {

@@ -11,7 +11,8 @@ use wharf_plan::model::{Build, Framework, Language, Plan, Service, Source, Store
 use wharf_plan::template::{Field, Part, Reference};
 
 use crate::machine::{
-    Machine, SecretsFrom, environment_program, group, group_name, log_group, ready_hook,
+    Machine, SecretsFrom, environment_program, group, group_name, heredoc_end, log_group,
+    ready_hook, word,
 };
 use crate::{Input, Rendered, Scope, Target, header, images, nginx, systemd, template};
 
@@ -119,21 +120,21 @@ pub fn script(plan: &Plan) -> Option<String> {
         serde_json::json!({
             "header": header(plan),
             "project": plan.name.as_str(),
-            "region": cloud.region,
-            "group": group_name(cloud),
-            "hook": ready_hook(cloud),
+            "region": word(&cloud.region),
+            "group": word(&group_name(cloud)),
+            "hook": word(&ready_hook(cloud)),
             "user": machine.user(),
             "root": machine.root(),
             "source_folder": machine.source(),
-            "git": source,
-            "branch": plan.target.branch.as_deref().unwrap_or("main"),
+            "git": word(source),
+            "branch": word(plan.target.branch.as_deref().unwrap_or("main")),
             "packages": packages(plan).join(" "),
             "venvs": virtual_environments(&machine),
             "statics": statics(&machine),
             "files": files(&machine, &units),
             "restarted": restarted,
             "health": {
-                "path": health.path,
+                "path": word(&format!("http://127.0.0.1{}", health.path)),
                 "timeout": health.timeout.as_secs().max(1),
                 // Every two seconds, for as long as the group waits before it counts a machine's health.
                 "attempts": (cloud.nodes.grace.as_secs() / 2).max(10),
@@ -207,7 +208,7 @@ fn virtual_environments(machine: &Machine<'_>) -> Vec<serde_json::Value> {
             serde_json::json!({
                 "name": name.as_str(),
                 "path": machine.virtual_environment(build),
-                "folder": machine.folder(build),
+                "folder": word(&machine.folder(build)),
             })
         })
         .collect()
@@ -229,14 +230,14 @@ fn statics(machine: &Machine<'_>) -> Vec<serde_json::Value> {
         for files in service.static_files.values() {
             let files = files.trim_start_matches("./");
             let space = if folders.is_empty() { "" } else { " " };
-            let _ = write!(folders, "{space}{folder}/{files}");
+            let _ = write!(folders, "{space}{}", word(&format!("{folder}/{files}")));
         }
         statics.push(serde_json::json!({
             "service": name.as_str(),
-            "folder": folder,
+            "folder": word(&folder),
             "folders": folders,
             "variables": format!("{}/{name}.env", machine.run_folder()),
-            "python": format!("{}/python", machine.programs(build).unwrap_or_default()),
+            "python": word(&format!("{}/python", machine.programs(build).unwrap_or_default())),
         }));
     }
     statics
@@ -248,7 +249,8 @@ fn files(machine: &Machine<'_>, units: &[systemd::Unit]) -> Vec<serde_json::Valu
     let project = &plan.name;
     let mut files = vec![];
     let mut add = |mode: &str, path: String, text: String| {
-        files.push(serde_json::json!({ "mode": mode, "path": path, "text": text }));
+        let end = heredoc_end("END", &text);
+        files.push(serde_json::json!({ "mode": mode, "path": path, "text": text, "end": end }));
     };
     let made = "Made by wharf.";
     let program = environment_program(machine, SecretsFrom::Aws, made);

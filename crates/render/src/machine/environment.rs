@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use wharf_base::ids::Name;
 use wharf_plan::model::Service;
 
-use super::{Machine, endpoint_parameter, secret_parameter};
+use super::{Machine, endpoint_parameter, heredoc_end, secret_parameter, word};
 use crate::values::{self, Addresses as _, Piece, Variable};
 use crate::{names, template};
 
@@ -36,7 +36,7 @@ pub fn environment_program(machine: &Machine<'_>, from: SecretsFrom, header: &st
     let mut text = String::new();
     let mut hosts = BTreeSet::new();
     for (name, _) in &services {
-        let _ = writeln!(text, "\nwrite {name} <<VALUES");
+        let mut lines = String::new();
         for variable in values::variables(plan, name, machine) {
             for piece in &variable.pieces {
                 match piece {
@@ -54,9 +54,10 @@ pub fn environment_program(machine: &Machine<'_>, from: SecretsFrom, header: &st
                     }
                 }
             }
-            let _ = writeln!(text, "{}={}", variable.name, value(&variable));
+            let _ = writeln!(lines, "{}={}", variable.name, value(&variable));
         }
-        text.push_str("VALUES\n");
+        let end = heredoc_end("VALUES", &lines);
+        let _ = writeln!(text, "\nwrite {name} <<{end}\n{lines}{end}");
     }
 
     let mut fetched = String::new();
@@ -66,7 +67,7 @@ pub fn environment_program(machine: &Machine<'_>, from: SecretsFrom, header: &st
             (SecretsFrom::Aws, Some(cloud)) => writeln!(
                 fetched,
                 "{name}_host=$(parameter {})",
-                endpoint_parameter(cloud, store)
+                word(&endpoint_parameter(cloud, store))
             ),
             _ => writeln!(
                 fetched,
@@ -76,7 +77,16 @@ pub fn environment_program(machine: &Machine<'_>, from: SecretsFrom, header: &st
         };
     }
     for (name, default) in &operators {
-        let _ = writeln!(fetched, "{}=${{{name}:-{default}}}", operator(name));
+        // The default of the file, where whoever starts the machine has set nothing.
+        let variable = operator(name);
+        let _ = writeln!(fetched, "{variable}=${{{name}:-}}");
+        if !default.is_empty() {
+            let _ = writeln!(
+                fetched,
+                "[[ -n ${variable} ]] || {variable}={}",
+                word(default)
+            );
+        }
     }
     for secret in &secrets {
         fetched.push_str(&fetch(machine, from, secret));
@@ -108,11 +118,11 @@ fn fetch(machine: &Machine<'_>, from: SecretsFrom, secret: &str) -> String {
     match (from, &plan.cloud, store, secret.parse::<Name>()) {
         (SecretsFrom::Aws, Some(cloud), Some(store), _) => format!(
             "{variable}=$(secret \"$(parameter {})\" | jq --raw-output .password)\n",
-            secret_parameter(cloud, store)
+            word(&secret_parameter(cloud, store))
         ),
         (SecretsFrom::Aws, Some(_), None, Ok(name)) => {
             let meant = plan.secrets.get(&name);
-            let key = meant.map_or(secret, |secret| secret.key.as_str());
+            let key = word(meant.map_or(secret, |secret| secret.key.as_str()));
             match meant.and_then(|secret| secret.property.as_deref()) {
                 Some(property) => {
                     format!("{variable}=$(secret {key} | jq --raw-output '.[\"{property}\"]')\n")

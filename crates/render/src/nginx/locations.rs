@@ -3,7 +3,7 @@
 use wharf_base::ids::Name;
 use wharf_plan::model::{Route, RouteAction, Service};
 
-use super::writer::{Writer, quoted};
+use super::writer::{Writer, quoted, word};
 use super::{Site, serves_files, upstream};
 
 /// Every location, the longest path first: Nginx takes the first regular expression that matches.
@@ -19,7 +19,7 @@ pub(super) fn all(site: &Site<'_>, route: &Route, out: &mut Writer) {
         } else {
             // A prefix ends where a segment does: `/api` is not `/apix`.
             let path = regex(path.trim_end_matches('/'));
-            format!("location ~ ^{path}(?:/|$)")
+            format!("location ~ {}", word(&format!("^{path}(?:/|$)")))
         };
         out.open(&location);
         match action {
@@ -34,7 +34,8 @@ pub(super) fn all(site: &Site<'_>, route: &Route, out: &mut Writer) {
                 if let Some(meant) = site.plan.services.get(service) {
                     if *strip_prefix && path != "/" {
                         let path = regex(path.trim_end_matches('/'));
-                        out.line(&format!("rewrite ^{path}/?(.*)$ /$1 break;"));
+                        let pattern = word(&format!("^{path}/?(.*)$"));
+                        out.line(&format!("rewrite {pattern} /$1 break;"));
                     }
                     if serves_files(site, service, meant) {
                         built_files(site, service, out);
@@ -59,8 +60,8 @@ fn files(site: &Site<'_>, route: &Route, out: &mut Writer) {
             let prefix = format!("/{}/", prefix.trim_matches('/'));
             let files = files.trim_start_matches("./").trim_end_matches('/');
             out.blank();
-            out.open(&format!("location ^~ {prefix}"));
-            out.line(&format!("alias {folder}/{files}/;"));
+            out.open(&format!("location ^~ {}", word(&prefix)));
+            out.line(&format!("alias {};", path(&format!("{folder}/{files}/"))));
             out.line("expires 1d;");
             out.close();
         }
@@ -81,7 +82,7 @@ fn metrics(site: &Site<'_>, route: &Route, out: &mut Writer) {
     for path in hidden {
         out.blank();
         out.comment("For the monitoring, which asks the service itself.");
-        out.open(&format!("location = {path}"));
+        out.open(&format!("location = {}", word(path)));
         out.line("return 404;");
         out.close();
     }
@@ -111,8 +112,17 @@ fn services<'a>(
 /// What a front end was built to; the program in it knows its own paths.
 fn built_files(site: &Site<'_>, service: &Name, out: &mut Writer) {
     if let Some(folder) = site.folders.get(service) {
-        out.line(&format!("root {folder}/dist;"));
+        out.line(&format!("root {};", path(&format!("{folder}/dist"))));
         out.line("try_files $uri /index.html;");
+    }
+}
+
+/// A folder, in which a variable's name means nothing.
+fn path(path: &str) -> String {
+    if path.contains('$') {
+        quoted(path)
+    } else {
+        word(path)
     }
 }
 

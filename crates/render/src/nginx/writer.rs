@@ -47,8 +47,18 @@ impl Writer {
     }
 }
 
-/// A value in quotes, in which nothing is a variable's name by accident: Nginx cannot escape a `$`, so a text with one
-/// keeps it only where no name follows.
+/// A value in quotes. Nginx cannot escape a `$`: a variable holds one (see `dollar` of the module above).
 pub(super) fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+    let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{}\"", text.replace('$', "${dollar}"))
+}
+
+/// A path or pattern: in quotes where Nginx would take a character for its own.
+pub(super) fn word(text: &str) -> String {
+    let plain = |c: char| !c.is_whitespace() && !"{};\"'#".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("\"{}\"", text.replace('"', "\\\""))
+    }
 }

@@ -86,7 +86,8 @@ fn path(machine: &Machine<'_>, service: &Service, program: &str) -> String {
     }
 }
 
-fn quoted(word: &str, escape_dollar: bool) -> String {
+/// A word; `%` is doubled, and `$` too where it is to stay.
+pub(super) fn quoted(word: &str, escape_dollar: bool) -> String {
     let mut text = word.replace('%', "%%");
     if escape_dollar {
         text = text.replace('$', "$$");
@@ -94,5 +95,6 @@ fn quoted(word: &str, escape_dollar: bool) -> String {
     if !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || "\"'\\;".contains(c)) {
         return text;
     }
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+    let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{}\"", text.replace('\n', "\\n").replace('\t', "\\t"))
 }

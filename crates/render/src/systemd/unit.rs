@@ -225,14 +225,17 @@ fn sandbox(machine: &Machine<'_>, name: &Name, service: &Service) -> String {
     let user = machine.user();
     let mut text = format!(
         "User={user}\nGroup={user}\nWorkingDirectory={}\n",
-        machine.working_folder(service)
+        path(&machine.working_folder(service))
     );
     for file in &service.env_files {
         let _ = writeln!(
             text,
-            "EnvironmentFile=-{}/{}",
-            machine.source(),
-            file.trim_start_matches("./")
+            "EnvironmentFile=-{}",
+            path(&format!(
+                "{}/{}",
+                machine.source(),
+                file.trim_start_matches("./")
+            ))
         );
     }
     let _ = writeln!(text, "EnvironmentFile={}/{name}.env", machine.run_folder());
@@ -293,16 +296,23 @@ UMask=0027
             } else {
                 "BindPaths"
             };
-            let _ = writeln!(text, "{bind}={source}:{target}");
+            let colon = |path: &str| path.replace(':', "\\:");
+            let both = format!("{}:{}", colon(&source), colon(&target));
+            let _ = writeln!(text, "{bind}={}", command::quoted(&both, false));
         }
     }
     for path in &service.writable {
         // `/tmp` is the unit's own already.
         if path != "/tmp" {
-            let _ = writeln!(text, "ReadWritePaths=-{path}");
+            let _ = writeln!(text, "ReadWritePaths=-{}", command::quoted(path, false));
         }
     }
     text
+}
+
+/// A path on a line of its own, where only `%` means something.
+fn path(path: &str) -> String {
+    path.replace('%', "%%").replace('\n', " ")
 }
 
 fn seconds(duration: Duration) -> u64 {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # << header >>
-# Sets up an Ubuntu 22.04 machine of << group >>: the application from Git, under systemd behind Nginx.
+# Sets up an Ubuntu 22.04 machine of the auto-scaling group: the application from Git, under systemd behind Nginx.
 # The same text on every machine: addresses and secrets are asked for by the machine's role. May be run again.
 set -euo pipefail
 exec > >(tee -a /var/log/user-data.log) 2>&1
@@ -68,8 +68,8 @@ retry << venv.path >>/bin/pip install --quiet --disable-pip-version-check --requ
 
 log "configuration"
 <% for file in files %>
-put << file.mode >> << file.path >> <<'END'
-<< file.text >>END
+put << file.mode >> << file.path >> <<'<< file.end >>'
+<< file.text >><< file.end >>
 <% endfor %>
 
 log "variables and secrets"
@@ -116,14 +116,14 @@ agents || log "logs are not shipped"
 log "health"
 healthy=no
 for _ in {1..<< health.attempts >>}; do
-  if curl --fail --silent --output /dev/null --max-time << health.timeout >> http://127.0.0.1<< health.path >>; then
+  if curl --fail --silent --output /dev/null --max-time << health.timeout >> << health.path >>; then
     healthy=yes
     break
   fi
   sleep 2
 done
 if [[ $healthy == no ]]; then
-  log "<< health.path >> does not answer with 200"
+  log "the health check does not answer with 200"
   systemctl --no-pager --lines 20 status '<< project >>-*' || true
   answer ABANDON
   exit 1
