@@ -14,9 +14,18 @@ pub mod locust;
 pub mod names;
 pub mod openapi;
 pub mod prometheus;
+pub mod ansible;
+pub mod cloudformation;
+mod gap;
+pub mod images;
+pub mod machine;
+pub mod names;
+pub mod nginx;
 mod rendered;
+pub mod systemd;
 pub mod target;
 pub mod template;
+pub mod userdata;
 pub mod values;
 pub mod yaml;
 

@@ -1,6 +1,6 @@
 //! The targets: what can be rendered, by name.
 
-use crate::{Input, Rendered};
+use crate::{Input, Rendered, nginx, systemd, userdata};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +30,7 @@ pub enum Scope {
 pub const TARGETS: &[Target] = &[
     crate::prometheus::TARGET,
 ];
+pub const TARGETS: &[Target] = &[userdata::TARGET, nginx::TARGET, systemd::TARGET];
 
 impl Target {
     /// The target of this name.
