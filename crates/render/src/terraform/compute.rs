@@ -12,7 +12,7 @@ use super::shared::{
     security_group_id, topic_arn, vpc_id,
 };
 use super::stack::{Argument, Module, argument, output};
-use crate::names;
+use crate::{machine, names};
 
 /// How long a machine may take until it has reported that its application answers: packages, source and migrations.
 const BOOT: Duration = Duration::from_secs(1800);
@@ -215,11 +215,16 @@ fn role(module: Module, facts: &Facts<'_>, what: &str, application: bool) -> Mod
     let group = application && facts.has.ec2;
     let secrets = group && (facts.has.secrets || !facts.stores.is_empty());
     let parameters = group && !facts.stores.is_empty();
+    let revision = revision_parameter(facts);
     let context = json!({
         "what": what, "agent": application, "ecr": application && facts.has.ecr,
         "access": buckets || group, "parameters": parameters, "secrets": secrets, "buckets": buckets, "hook": group,
     });
     let mut module = module.file("role.tf", fill(include_str!("modules/instance_role.tf"), context));
+    if group {
+        module = module.takes([argument("revision_parameter", "string", "The parameter with the commit that machines check out; the pipeline writes it.")
+            .code(quote(&revision), revision.clone())]);
+    }
     if parameters {
         module = module.takes([argument("parameter_arns", "list(string)", "Parameters that machines look addresses up in.")
             .code("module.parameters.arns", vec!["arn:aws:ssm:us-east-1:123456789012:parameter/app/db/endpoint"])]);
@@ -277,12 +282,17 @@ pub(super) fn asg(facts: &Facts<'_>, user_data: String) -> Module {
 
 /// What the auto-scaling group is called.
 pub(super) fn group_name(facts: &Facts<'_>) -> String {
-    format!("{}-asg", facts.cloud.prefix)
+    machine::group_name(facts.cloud)
 }
 
 /// The lifecycle hook that a machine completes.
 fn ready_hook(facts: &Facts<'_>) -> String {
-    format!("{}-ready", facts.cloud.prefix)
+    machine::ready_hook(facts.cloud)
+}
+
+/// The parameter with the commit that machines check out, which the pipeline writes.
+pub(super) fn revision_parameter(facts: &Facts<'_>) -> String {
+    format!("/{}/{}/revision", facts.plan.name, facts.environment())
 }
 
 pub(super) fn nodes(facts: &Facts<'_>) -> Module {
@@ -350,9 +360,9 @@ pub(super) fn parameters(facts: &Facts<'_>) -> Option<Module> {
             let module = facts.module_of(store);
             let named = facts.cloud.parameters.values().any(|value| matches!(value, ParameterValue::StoreEndpoint(of) if of == store.name));
             if !named {
-                lines.push((format!("/{}/{}/endpoint", facts.cloud.prefix, store.name), format!("module.{module}.address")));
+                lines.push((machine::endpoint_parameter(facts.cloud, store.name), format!("module.{module}.address")));
             }
-            lines.push((format!("/{}/{}/secret", facts.cloud.prefix, store.name), format!("module.{module}.secret_arn")));
+            lines.push((machine::secret_parameter(facts.cloud, store.name), format!("module.{module}.secret_arn")));
         }
     }
     if lines.is_empty() {

@@ -201,7 +201,7 @@ pub(super) fn replica_name(facts: &Facts<'_>, bucket: &Bucket) -> String {
 }
 
 /// The name with everything filled in, as an example.
-fn example_name(facts: &Facts<'_>, bucket: &Bucket) -> String {
+pub(super) fn example_name(facts: &Facts<'_>, bucket: &Bucket) -> String {
     bucket
         .name
         .replace("{project}", facts.plan.name.as_str())

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::compute::group_name;
+use super::compute::{group_name, revision_parameter};
 use super::data::replica_name;
 use super::facts::{Facts, Kept};
 use super::hcl::{Value, quote};
@@ -26,7 +26,7 @@ pub(super) fn iam(facts: &Facts<'_>) -> Option<Module> {
     }
     let mut context = serde_json::to_value(facts.has).unwrap_or_default();
     context["humans"] = humans.into();
-    context["region"] = (facts.has.eks || (facts.has.pipeline && (facts.has.ecr || facts.has.ec2))).into();
+    context["region"] = (facts.has.eks || (facts.has.pipeline && (facts.has.ecr || facts.has.ec2 || facts.has.provision))).into();
     let mut module = Module::new("iam", "Who may do what: people with a second factor, and the pipeline.")
         .file("main.tf", fill(include_str!("modules/iam.tf"), &context));
     module = module.takes([name_prefix(facts)]);
@@ -51,9 +51,13 @@ pub(super) fn iam(facts: &Facts<'_>) -> Option<Module> {
             module = module.takes([argument("repositories", "list(string)", "Repositories that images are pushed to.").is(facts.repositories.clone())]);
         }
         if facts.has.ec2 {
-            module = module.takes([argument("group_name", "string", "The auto-scaling group that is deployed to.").code(quote(&group_name(facts)), group_name(facts))]);
+            module = module.takes([argument("group_name", "string", "The auto-scaling group that is deployed to.").code(quote(&group_name(facts)), group_name(facts)),
+                argument("revision_parameter", "string", "The parameter with the commit that machines check out.").code(quote(&revision_parameter(facts)), revision_parameter(facts))]);
         }
         if facts.has.provision {
+            let table = &facts.cloud.state.lock_table;
+            module = module.takes([argument("lock_table", "string", "The table that locks the state.").code(quote(table), table)]);
+            roles.push("{ preview = aws_iam_role.preview.arn }".to_owned());
             roles.push("{ provision = aws_iam_role.provision.arn }".to_owned());
         }
     }

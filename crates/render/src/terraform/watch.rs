@@ -7,14 +7,15 @@ use super::facts::Facts;
 use super::hcl::Value;
 use super::shared::{environment, fill, kms_key_arn, log_retention_days, name_prefix, topic_arn};
 use super::stack::{Argument, Module, argument, output};
+use crate::machine;
 
 /// The log groups beside those that belong to a module of their own.
 fn log_groups(facts: &Facts<'_>) -> Vec<String> {
     let flow = facts.flow_log_group();
     let mut groups: Vec<String> = facts.cloud.log_groups.iter().filter(|name| **name != flow).cloned().collect();
     // What the machines' agent writes to.
-    if facts.has.ec2 && !groups.iter().any(|name| name.starts_with("/aws/ec2/")) {
-        groups.push(format!("/aws/ec2/{}", facts.plan.name));
+    if facts.has.ec2 {
+        groups.push(machine::log_group(facts.plan, facts.cloud));
     }
     groups.sort();
     groups.dedup();

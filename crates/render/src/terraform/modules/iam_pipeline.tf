@@ -107,6 +107,13 @@ data "aws_iam_policy_document" "deploy" {
     resources = ["arn:${data.aws_partition.current.partition}:autoscaling:${data.aws_region.current.region}:${data.aws_caller_identity.current.account_id}:autoScalingGroup:*:autoScalingGroupName/${var.group_name}"]
   }
 
+  # The commit that machines check out; the one before it is the way back.
+  statement {
+    sid       = "Revision"
+    actions   = ["ssm:GetParameter", "ssm:GetParameterHistory", "ssm:PutParameter"]
+    resources = ["arn:${data.aws_partition.current.partition}:ssm:${data.aws_region.current.region}:${data.aws_caller_identity.current.account_id}:parameter${var.revision_parameter}"]
+  }
+
   statement {
     sid = "WatchMachines"
     actions = [
@@ -128,6 +135,57 @@ resource "aws_iam_role_policy" "deploy" {
   policy = data.aws_iam_policy_document.deploy.json
 }
 <% if provision %>
+
+# Pull requests see what would change: `terraform plan -refresh=false`, which reads the state but no secret of AWS.
+data "aws_iam_policy_document" "preview_assume" {
+  statement {
+    actions = ["sts:AssumeRoleWithWebIdentity"]
+
+    principals {
+      type        = "Federated"
+      identifiers = [local.github_provider_arn]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "token.actions.githubusercontent.com:aud"
+      values   = ["sts.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "token.actions.githubusercontent.com:sub"
+      values   = ["repo:${var.github_repository}:pull_request"]
+    }
+  }
+}
+
+resource "aws_iam_role" "preview" {
+  name                 = "${var.name_prefix}-preview"
+  description          = "Terraform plans of pull requests of ${var.github_repository}"
+  assume_role_policy   = data.aws_iam_policy_document.preview_assume.json
+  max_session_duration = 3600
+}
+
+resource "aws_iam_role_policy_attachment" "preview" {
+  role       = aws_iam_role.preview.name
+  policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/ReadOnlyAccess"
+}
+
+data "aws_iam_policy_document" "preview" {
+  # The lock of the state.
+  statement {
+    sid       = "Lock"
+    actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"]
+    resources = ["arn:${data.aws_partition.current.partition}:dynamodb:${data.aws_region.current.region}:${data.aws_caller_identity.current.account_id}:table/${var.lock_table}"]
+  }
+}
+
+resource "aws_iam_role_policy" "preview" {
+  name   = "preview"
+  role   = aws_iam_role.preview.id
+  policy = data.aws_iam_policy_document.preview.json
+}
 
 # Applies this configuration. It may not touch identities beyond those whose names begin as this environment's.
 resource "aws_iam_role" "provision" {

@@ -1,4 +1,8 @@
 data "aws_partition" "current" {}
+<% if hook %>
+
+data "aws_caller_identity" "current" {}
+<% endif %>
 
 data "aws_iam_policy_document" "instance_assume" {
   statement {
@@ -44,6 +48,14 @@ data "aws_iam_policy_document" "instance" {
     sid       = "Addresses"
     actions   = ["ssm:GetParameter"]
     resources = var.parameter_arns
+  }
+
+  <% endif %>
+  <% if hook %>
+  statement {
+    sid       = "Revision"
+    actions   = ["ssm:GetParameter"]
+    resources = ["arn:${data.aws_partition.current.partition}:ssm:*:${data.aws_caller_identity.current.account_id}:parameter${var.revision_parameter}"]
   }
 
   <% endif %>
