@@ -1,6 +1,6 @@
 //! The targets: what can be rendered, by name.
 
-use crate::{Input, Rendered, nginx, prometheus, systemd, userdata};
+use crate::{Input, Rendered, nginx, prometheus, systemd, terraform, userdata};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +32,7 @@ pub const TARGETS: &[Target] = &[
     prometheus::TARGET,
     nginx::TARGET,
     systemd::TARGET,
+    terraform::TARGET,
 ];
 
 impl Target {
