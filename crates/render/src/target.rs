@@ -1,6 +1,6 @@
 //! The targets: what can be rendered, by name.
 
-use crate::{Input, Rendered, nginx, systemd, userdata};
+use crate::{Input, Rendered, cloudformation, nginx, systemd, userdata};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +27,12 @@ pub enum Scope {
 }
 
 /// Every target, in the order of the documentation.
-pub const TARGETS: &[Target] = &[userdata::TARGET, nginx::TARGET, systemd::TARGET];
+pub const TARGETS: &[Target] = &[
+    cloudformation::TARGET,
+    userdata::TARGET,
+    nginx::TARGET,
+    systemd::TARGET,
+];
 
 impl Target {
     /// The target of this name.
