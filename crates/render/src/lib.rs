@@ -11,6 +11,7 @@ pub mod images;
 pub mod machine;
 pub mod names;
 pub mod nginx;
+pub mod prometheus;
 mod rendered;
 pub mod systemd;
 pub mod target;

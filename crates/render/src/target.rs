@@ -1,6 +1,7 @@
 //! The targets: what can be rendered, by name.
 
 use crate::{Input, Rendered, cloudformation, nginx, systemd, userdata};
+use crate::{Input, Rendered, nginx, prometheus, systemd, userdata};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +31,8 @@ pub enum Scope {
 pub const TARGETS: &[Target] = &[
     cloudformation::TARGET,
     userdata::TARGET,
+    userdata::TARGET,
+    prometheus::TARGET,
     nginx::TARGET,
     systemd::TARGET,
 ];
@@ -44,13 +47,7 @@ impl Target {
     /// Renders it.
     #[must_use]
     pub fn render(&self, input: &Input<'_>) -> Rendered {
-        let patches = input.plan.patches.iter();
-        let mut rendered = Rendered::new(
-            patches
-                .filter(|patch| patch.target == self.name)
-                .cloned()
-                .collect(),
-        );
+        let mut rendered = Rendered::of(input.plan, self.name);
         (self.make)(input, &mut rendered);
         rendered.finish();
         rendered
