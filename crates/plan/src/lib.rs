@@ -5,6 +5,7 @@
 
 pub mod diff;
 pub mod flows;
+pub mod languages;
 pub mod model;
 pub mod resolve;
 pub mod rules;

@@ -169,7 +169,7 @@ impl<'a> Resolver<'a> {
         };
         let cloud = self.cloud(target.kind, &application);
         let secrets = self.secrets();
-        let plan = Plan {
+        let mut plan = Plan {
             name: self.spec.name.value()?.clone(),
             environment: self.environment_name.parse().ok(),
             images: self.images(&services),
@@ -181,7 +181,7 @@ impl<'a> Resolver<'a> {
             objectives: self.objectives(),
             alerts: self.alerts(),
             notify: self.receivers(),
-            pipeline: self.pipeline(target.kind, &services),
+            pipeline: self.pipeline(target.kind),
             load: self.load(),
             versions: self.versions(),
             patches: self.patches(),
@@ -191,6 +191,7 @@ impl<'a> Resolver<'a> {
             routes,
             extensions,
         };
+        crate::languages::fill(&mut plan);
         self.check_buckets(&plan);
         Some(plan)
     }

@@ -152,6 +152,9 @@ impl Resolver<'_> {
         let Some(environment) = self.environment else {
             return;
         };
+        if environment.target.key_span().is_some() && environment.target.get().is_none() {
+            return;
+        }
         let local = matches!(kind, TargetKind::Local | TargetKind::Compose);
         let sections = [
             ("cloud", environment.cloud.key_span(), local),
@@ -579,6 +582,10 @@ impl Resolver<'_> {
     pub(super) fn check_buckets(&mut self, plan: &Plan) {
         let Some(cloud) = &plan.cloud else { return };
         let spec = self.spec;
+        if self.environment.is_none() && !spec.environments.is_absent() {
+            // The file's own cloud is what its environments have in common; they may add the bucket.
+            return;
+        }
         let entries = spec
             .services
             .value()

@@ -156,11 +156,7 @@ impl Resolver<'_> {
         }
     }
 
-    pub(super) fn pipeline(
-        &mut self,
-        kind: TargetKind,
-        services: &BTreeMap<Name, Service>,
-    ) -> Option<Pipeline> {
+    pub(super) fn pipeline(&mut self, kind: TargetKind) -> Option<Pipeline> {
         let spec = self.spec;
         let typed = spec.pipeline.value()?;
         for command in [typed.smoke.get(), typed.integration.get()] {
@@ -196,12 +192,12 @@ impl Resolver<'_> {
             let Some(job) = entry.value.as_ref().map(|typed| &typed.value) else {
                 continue;
             };
-            let check = self.job_check(&job.command, &job.folder, &job.language, services);
+            let check = self.job_check(&job.command, &job.folder, &job.language);
             lint.extend(check.map(|check| (entry.key.value.clone(), check)));
         }
         Some(Pipeline {
             lint,
-            tests: self.tests(typed, services),
+            tests: self.tests(typed),
             scan: self.scan(typed.scan.value()),
             smoke: typed.smoke.value().map(command),
             integration: typed.integration.value().map(command),
@@ -223,7 +219,7 @@ impl Resolver<'_> {
             notify: notify.iter().map(|name| name.value.clone()).collect(),
             schedule: typed.schedule.value().map(ToString::to_string),
             updates: typed.updates.value().copied().unwrap_or(false),
-            jobs: self.jobs(typed, services),
+            jobs: self.jobs(typed),
             timeout: typed.timeout.value().copied().unwrap_or(TIMEOUT),
             goals: goals(typed.goals.value()),
         })
@@ -248,28 +244,19 @@ impl Resolver<'_> {
         typed: &Field<spec::Command>,
         folder: &Field<Folder>,
         language: &Field<spec::Language>,
-        services: &BTreeMap<Name, Service>,
     ) -> Option<PipelineCheck> {
         self.no_references_in(typed.get());
         let folder = folder
             .value()
             .map_or_else(|| ".".to_owned(), |folder| folder.0.clone());
-        let language = language
-            .value()
-            .map(|language| language_of(*language))
-            .or_else(|| language_in(&folder, services));
         Some(PipelineCheck {
             command: command(typed.value()?),
             folder,
-            language,
+            language: language.value().map(|language| language_of(*language)),
         })
     }
 
-    fn tests(
-        &mut self,
-        typed: &spec::Pipeline,
-        services: &BTreeMap<Name, Service>,
-    ) -> BTreeMap<Name, Test> {
+    fn tests(&mut self, typed: &spec::Pipeline) -> BTreeMap<Name, Test> {
         let entries = typed
             .tests
             .value()
@@ -288,7 +275,7 @@ impl Resolver<'_> {
             for store in stores {
                 self.check_store(&store.value, &store.span);
             }
-            let Some(check) = self.job_check(&job.command, &job.folder, &job.language, services) else {
+            let Some(check) = self.job_check(&job.command, &job.folder, &job.language) else {
                 continue;
             };
             let versions = job
@@ -310,11 +297,7 @@ impl Resolver<'_> {
         tests
     }
 
-    fn jobs(
-        &mut self,
-        typed: &spec::Pipeline,
-        services: &BTreeMap<Name, Service>,
-    ) -> BTreeMap<Name, Job> {
+    fn jobs(&mut self, typed: &spec::Pipeline) -> BTreeMap<Name, Job> {
         let entries = typed
             .jobs
             .value()
@@ -370,7 +353,7 @@ impl Resolver<'_> {
                     ));
                 }
             }
-            let Some(check) = self.job_check(&job.command, &job.folder, &job.language, services) else {
+            let Some(check) = self.job_check(&job.command, &job.folder, &job.language) else {
                 continue;
             };
             let job = Job {
@@ -446,7 +429,7 @@ impl Resolver<'_> {
         for item in list {
             let (scanner, name, looks_at) = known_scanner(item.value);
             if !looks_at.contains(&what) {
-                let message = format!("`{name}` does not look at {what}");
+                let message = format!("`{name}` is no scanner for `{what}`");
                 let places: Vec<String> =
                     looks_at.iter().map(|place| format!("`{place}`")).collect();
                 self.report(
@@ -491,20 +474,6 @@ pub(super) fn language_of(typed: spec::Language) -> Language {
         spec::Language::Node => Language::Node,
         spec::Language::Go => Language::Go,
     }
-}
-
-/// The language of the build whose folder it is.
-fn language_in(folder: &str, services: &BTreeMap<Name, Service>) -> Option<Language> {
-    fn plain(path: &str) -> &str {
-        let path = path.trim_start_matches("./").trim_end_matches('/');
-        if path == "." { "" } else { path }
-    }
-    services.values().find_map(|service| match &service.source {
-        Source::Build(build) if plain(&build.context) == plain(folder) => {
-            build.toolchain.as_ref().map(|toolchain| toolchain.language)
-        }
-        _ => None,
-    })
 }
 
 fn goals(typed: Option<&spec::Goals>) -> DeliveryGoals {
