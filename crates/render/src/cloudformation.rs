@@ -156,6 +156,14 @@ fn parameters(source: Source<'_>, stack: &mut Stack) {
             },
         );
     }
+    stack.parameter(
+        "Zones",
+        map! {
+            "Description" => "The availability zones, one for each subnet of a kind",
+            "Type" => "List<AWS::EC2::AvailabilityZone::Name>",
+            "Default" => cloud.network.zones.join(","),
+        },
+    );
     match &cloud.nodes.image {
         Some(image) => stack.parameter(
             "ImageId",
@@ -269,6 +277,7 @@ fn readme(source: Source<'_>) -> String {
             "group": machine::group_name(cloud),
             "log_group": machine::log_group(plan, cloud),
             "certificate": cloud.load_balancer.certificate,
+            "revision": machine::revision_parameter(plan),
             "bastion": cloud.bastion.is_some(),
             "manual": manual,
             "databases": databases,

@@ -1,7 +1,6 @@
 //! The targets: what can be rendered, by name.
 
-use crate::{Input, Rendered, cloudformation, nginx, systemd, userdata};
-use crate::{Input, Rendered, nginx, prometheus, systemd, userdata};
+use crate::{Input, Rendered, cloudformation, nginx, prometheus, systemd, userdata};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +29,6 @@ pub enum Scope {
 /// Every target, in the order of the documentation.
 pub const TARGETS: &[Target] = &[
     cloudformation::TARGET,
-    userdata::TARGET,
     userdata::TARGET,
     prometheus::TARGET,
     nginx::TARGET,

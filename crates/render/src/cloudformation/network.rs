@@ -78,8 +78,7 @@ fn subnets(source: Source<'_>, stack: &mut Stack) {
             &network.database,
         ),
     ] {
-        let zones = network.zones.iter();
-        for (index, (range, zone)) in ranges.iter().zip(zones).enumerate() {
+        for (index, range) in ranges.iter().enumerate() {
             let number = index + 1;
             let comment = if index == 0 { why } else { "" };
             let name = format!("{}-{number}", kind.to_ascii_lowercase());
@@ -90,7 +89,7 @@ fn subnets(source: Source<'_>, stack: &mut Stack) {
                 Map::new(),
                 map! {
                     "VpcId" => reference("VPC"),
-                    "AvailabilityZone" => zone.as_str(),
+                    "AvailabilityZone" => Yaml::Raw(format!("!Select [{index}, !Ref Zones]")),
                     "CidrBlock" => range.to_string(),
                     "MapPublicIpOnLaunch" => false,
                     "Tags" => tag(source, &name),
@@ -125,8 +124,8 @@ fn routes(source: Source<'_>, stack: &mut Stack) {
             "GatewayId" => reference("InternetGateway"),
         },
     );
-    for (index, subnet) in subnet_ids(source, "Public").iter().enumerate() {
-        associate(stack, subnet, "PublicRouteTable", index);
+    for subnet in &subnet_ids(source, "Public") {
+        associate(stack, subnet, "PublicRouteTable");
     }
     let gateways = match network.nat {
         Nat::None => 0,
@@ -168,12 +167,12 @@ fn routes(source: Source<'_>, stack: &mut Stack) {
     }
     for (index, subnet) in subnet_ids(source, "Private").iter().enumerate() {
         let number = if gateways > 1 { index + 1 } else { 1 };
-        associate(stack, subnet, &format!("PrivateRouteTable{number}"), index);
+        associate(stack, subnet, &format!("PrivateRouteTable{number}"));
     }
     if !network.database.is_empty() {
         table(source, stack, "Database", "");
-        for (index, subnet) in subnet_ids(source, "Database").iter().enumerate() {
-            associate(stack, subnet, "DatabaseRouteTable", index);
+        for subnet in &subnet_ids(source, "Database") {
+            associate(stack, subnet, "DatabaseRouteTable");
         }
     }
 }
@@ -188,7 +187,7 @@ fn table(source: Source<'_>, stack: &mut Stack, kind: &str, number: &str) {
     );
 }
 
-fn associate(stack: &mut Stack, subnet: &str, table: &str, _index: usize) {
+fn associate(stack: &mut Stack, subnet: &str, table: &str) {
     stack.add(
         &format!("{subnet}Routes"),
         "AWS::EC2::SubnetRouteTableAssociation",

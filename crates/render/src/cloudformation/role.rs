@@ -381,6 +381,14 @@ fn workflows(source: Source<'_>, stack: &mut Stack, repository: &str) {
                         )],
                     ),
                     allow(
+                        "Revision",
+                        &["ssm:GetParameter", "ssm:GetParameterHistory", "ssm:PutParameter"],
+                        list![named(
+                            "ssm",
+                            &format!("parameter{}", crate::machine::revision_parameter(source.plan)),
+                        )],
+                    ),
+                    allow(
                         "Watch",
                         &[
                             "autoscaling:DescribeAutoScalingGroups",

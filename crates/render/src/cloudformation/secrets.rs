@@ -7,7 +7,7 @@ use wharf_plan::model::{ParameterValue, Secret, StoreEngine};
 
 use super::stack::{Stack, allow, attribute, id, kept, policy, reference, sub, trusts};
 use super::{Source, data, watch};
-use crate::machine::{endpoint_parameter, secret_parameter};
+use crate::machine::{endpoint_parameter, revision_parameter, secret_parameter};
 use crate::yaml::Yaml;
 use crate::{list, map};
 
@@ -189,21 +189,20 @@ fn parameters(source: Source<'_>, stack: &mut Stack) {
 
 /// What the machines may read.
 pub(super) fn statements(source: Source<'_>) -> Vec<crate::yaml::Map> {
-    let mut parameters = vec![];
+    let parameter = |name: &str| {
+        sub(&format!(
+            "arn:${{AWS::Partition}}:ssm:${{AWS::Region}}:${{AWS::AccountId}}:parameter{name}"
+        ))
+    };
+    let mut parameters = vec![parameter(&revision_parameter(source.plan))];
     let mut secrets: Vec<Yaml> = by_key(source)
         .into_values()
         .map(|(name, _)| reference(&id("Secret", name.as_str())))
         .collect();
     for engine in [StoreEngine::Postgres, StoreEngine::Redis] {
         for (name, _) in data::stores(source, engine) {
-            for parameter in [
-                endpoint_parameter(source.cloud, name),
-                secret_parameter(source.cloud, name),
-            ] {
-                parameters.push(sub(&format!(
-                    "arn:${{AWS::Partition}}:ssm:${{AWS::Region}}:${{AWS::AccountId}}:parameter{parameter}"
-                )));
-            }
+            parameters.push(parameter(&endpoint_parameter(source.cloud, name)));
+            parameters.push(parameter(&secret_parameter(source.cloud, name)));
             let server = data::server_id(name, engine);
             secrets.push(match engine {
                 StoreEngine::Postgres => attribute(&format!("{server}.MasterUserSecret.SecretArn")),
@@ -211,10 +210,7 @@ pub(super) fn statements(source: Source<'_>) -> Vec<crate::yaml::Map> {
             });
         }
     }
-    let mut statements = vec![];
-    if !parameters.is_empty() {
-        statements.push(allow("ReadAddresses", &["ssm:GetParameter"], parameters));
-    }
+    let mut statements = vec![allow("ReadParameters", &["ssm:GetParameter"], parameters)];
     if !secrets.is_empty() {
         statements.push(allow(
             "ReadSecrets",

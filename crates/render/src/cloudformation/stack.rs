@@ -116,11 +116,6 @@ pub(super) fn sub(text: &str) -> Yaml {
     ))
 }
 
-/// A text in which no `${` is filled in.
-pub(super) fn literal(text: &str) -> String {
-    text.replace("${", "${!")
-}
-
 /// One of two values, as a condition says.
 pub(super) fn choose(condition: &str, yes: &str, no: &str) -> Yaml {
     Yaml::Raw(format!("!If [{condition}, {yes}, {no}]"))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wharf_plan::model::StoreEngine;
 
-use super::stack::{Stack, attribute, kept, reference, sub};
+use super::stack::{Stack, attribute, kept, reference};
 use super::{Source, data};
 use crate::machine;
 use crate::yaml::Yaml;
@@ -250,7 +250,7 @@ fn budget(source: Source<'_>, stack: &mut Stack, amount: u32) {
                 "TimeUnit" => "MONTHLY",
                 "BudgetLimit" => map! { "Amount" => amount, "Unit" => "USD" },
                 "CostFilters" => map! {
-                    "TagKeyValue" => list![sub(&format!("user:Project${}", source.plan.name))],
+                    "TagKeyValue" => list![format!("user:Project${}", source.plan.name)],
                 },
             },
             "NotificationsWithSubscribers" => list![notify("ACTUAL", 80), notify("FORECASTED", 100)],
