@@ -1,6 +1,7 @@
 //! The targets: what can be rendered, by name.
 
 use crate::{Input, Rendered, nginx, prometheus, systemd, terraform, userdata};
+use crate::{Input, Rendered, cloudformation, nginx, prometheus, systemd, userdata};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +29,7 @@ pub enum Scope {
 
 /// Every target, in the order of the documentation.
 pub const TARGETS: &[Target] = &[
+    cloudformation::TARGET,
     userdata::TARGET,
     prometheus::TARGET,
     nginx::TARGET,
