@@ -1,7 +1,6 @@
 //! The targets: what can be rendered, by name.
 
-use crate::{Input, Rendered, nginx, prometheus, systemd, terraform, userdata};
-use crate::{Input, Rendered, cloudformation, nginx, prometheus, systemd, userdata};
+use crate::{Input, Rendered, cloudformation, nginx, prometheus, systemd, terraform, userdata};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]

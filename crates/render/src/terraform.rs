@@ -21,8 +21,6 @@ mod watch;
 
 use std::collections::BTreeSet;
 
-use wharf_plan::model::{Cloud, Plan};
-
 use crate::{Input, Rendered, Scope, Target, userdata};
 use facts::{Facts, Https};
 use stack::Module;
@@ -65,19 +63,40 @@ fn make(input: &Input<'_>, rendered: &mut Rendered) {
             }
         }
         let own = module.providers.iter().copied().chain(["aws"]).collect();
-        rendered.add(format!("{folder}/versions.tf"), header.clone() + &root::versions(&facts, &own));
-        rendered.add(format!("{folder}/variables.tf"), header.clone() + &module.variables());
-        rendered.add(format!("{folder}/outputs.tf"), header.clone() + &module.outputs());
-        rendered.add(format!("{folder}/terraform.tfvars.example"), header.clone() + &module.example());
+        rendered.add(
+            format!("{folder}/versions.tf"),
+            header.clone() + &root::versions(&facts, &own),
+        );
+        rendered.add(
+            format!("{folder}/variables.tf"),
+            header.clone() + &module.variables(),
+        );
+        rendered.add(
+            format!("{folder}/outputs.tf"),
+            header.clone() + &module.outputs(),
+        );
+        rendered.add(
+            format!("{folder}/terraform.tfvars.example"),
+            header.clone() + &module.example(),
+        );
     }
 
-    rendered.add("versions.tf", header.clone() + &root::versions(&facts, &providers));
+    rendered.add(
+        "versions.tf",
+        header.clone() + &root::versions(&facts, &providers),
+    );
     rendered.add("backend.tf", header.clone() + &root::backend(&facts));
     rendered.add("providers.tf", header.clone() + &root::providers(&facts));
     rendered.add("main.tf", header.clone() + &root::main(&facts, &modules));
-    rendered.add("variables.tf", header.clone() + &root::variables(&facts, &modules));
+    rendered.add(
+        "variables.tf",
+        header.clone() + &root::variables(&facts, &modules),
+    );
     rendered.add("outputs.tf", header.clone() + &root::outputs(&modules));
-    rendered.add("terraform.tfvars.example", header.clone() + &root::example(&facts, &modules));
+    rendered.add(
+        "terraform.tfvars.example",
+        header.clone() + &root::example(&facts, &modules),
+    );
     rendered.add(".gitignore", readme::IGNORED);
     rendered.add("README.md", readme::readme(&facts, &modules));
     rendered.add("bootstrap/main.tf", header + &readme::bootstrap(&facts));
@@ -117,7 +136,10 @@ fn modules(facts: &Facts<'_>, rendered: &mut Rendered) -> Vec<Module> {
     if facts.has.ec2 {
         let script = userdata::script(facts.plan);
         if script.is_none() {
-            rendered.gap("services", "no user data can be made for them: the machines start without the application");
+            rendered.gap(
+                "services",
+                "no user data can be made for them: the machines start without the application",
+            );
         }
         let empty = || format!("#!/usr/bin/env bash\n# {}\n", crate::header(facts.plan));
         modules.push(compute::asg(facts, script.unwrap_or_else(empty)));
@@ -155,27 +177,41 @@ fn gaps(facts: &Facts<'_>, rendered: &mut Rendered) {
     for route in &plan.routes {
         let Some(host) = &route.host else { continue };
         if cloud.dns_zone.is_some() && !facts.hosts.contains(host) {
-            rendered.gap(format!("routes `{host}`"), "the host is not in `cloud.dns_zone`: its record is somebody else's");
+            rendered.gap(
+                format!("routes `{host}`"),
+                "the host is not in `cloud.dns_zone`: its record is somebody else's",
+            );
         }
     }
     for (name, secret) in &plan.secrets {
         if facts.has.secrets && secret.rotate.is_some() && secret.generate.is_none() {
-            rendered.gap(format!("secrets `{name}`"), "a value that is not generated cannot be replaced by itself");
+            rendered.gap(
+                format!("secrets `{name}`"),
+                "a value that is not generated cannot be replaced by itself",
+            );
         }
         if !facts.has.secrets {
-            rendered.gap(format!("secrets `{name}`"), "the environment keeps its secrets elsewhere (`secret_store`)");
+            rendered.gap(
+                format!("secrets `{name}`"),
+                "the environment keeps its secrets elsewhere (`secret_store`)",
+            );
+        }
+    }
+    for store in &facts.stores {
+        if let (Some(zone), true) = (&store.database.zone, store.database.multi_az) {
+            rendered.gap(
+                format!("cloud.databases.{}.zone", store.name),
+                format!("RDS chooses the zone of a Multi-AZ primary itself; an output says whether it is {zone}"),
+            );
         }
     }
     for (name, store) in &plan.stores {
         let managed = facts.stores.iter().any(|managed| managed.name == name);
         if !managed && store.external_url.is_none() {
-            rendered.gap(format!("stores `{name}`"), "the cluster runs it: see the target kubernetes");
+            rendered.gap(
+                format!("stores `{name}`"),
+                "the cluster runs it: see the target kubernetes",
+            );
         }
     }
-}
-
-/// Whether a plan has a cloud: for tests.
-#[cfg(test)]
-pub(crate) fn cloud(plan: &Plan) -> &Cloud {
-    plan.cloud.as_ref().expect("the plan has a cloud")
 }

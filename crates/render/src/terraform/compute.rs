@@ -25,17 +25,32 @@ fn disk_gib(facts: &Facts<'_>) -> u64 {
 fn instance_type(facts: &Facts<'_>) -> Argument {
     argument("instance_type", "string", "Class of the machines.")
         .is(&facts.cloud.nodes.instance)
-        .matches("^[a-z0-9-]+\\.[a-z0-9]+$", "A class of EC2 such as t3.medium.")
+        .matches(
+            "^[a-z0-9-]+\\.[a-z0-9]+$",
+            "A class of EC2 such as t3.medium.",
+        )
 }
 
 fn image_id(facts: &Facts<'_>) -> Argument {
-    argument("image_id", "string", "Machine image; null: the newest Ubuntu 22.04.")
-        .knob("ami_id", facts.cloud.nodes.image.as_ref())
-        .matches_or_null("^ami-[0-9a-f]{8,17}$", "An image such as ami-0c02fb55956c7d316, or null.")
+    argument(
+        "image_id",
+        "string",
+        "Machine image; null: the newest Ubuntu 22.04.",
+    )
+    .knob("ami_id", facts.cloud.nodes.image.as_ref())
+    .matches_or_null(
+        "^ami-[0-9a-f]{8,17}$",
+        "An image such as ami-0c02fb55956c7d316, or null.",
+    )
 }
 
 fn key_name(facts: &Facts<'_>) -> Argument {
-    argument("key_name", "string", "EC2 key pair for emergencies; null: Session Manager only.").is(facts.cloud.key_name.as_ref())
+    argument(
+        "key_name",
+        "string",
+        "EC2 key pair for emergencies; null: Session Manager only.",
+    )
+    .is(facts.cloud.key_name.as_ref())
 }
 
 /// The size of a group: minimum, wish, maximum.
@@ -52,13 +67,25 @@ pub(super) fn eks(facts: &Facts<'_>) -> Module {
     let nodes = &facts.cloud.nodes;
     let mut context = serde_json::to_value(facts.has).unwrap_or_default();
     context["image"] = nodes.image.is_some().into();
-    let mut module = Module::new("eks", "The cluster, its nodes, and the roles of what runs on it.")
-        .providers(&["tls"])
-        .file("main.tf", fill(include_str!("modules/eks.tf"), &context))
-        .file("nodes.tf", fill(include_str!("modules/eks_nodes.tf"), &context))
-        .file("roles.tf", fill(include_str!("modules/eks_roles.tf"), &context));
+    let mut module = Module::new(
+        "eks",
+        "The cluster, its nodes, and the roles of what runs on it.",
+    )
+    .providers(&["tls"])
+    .file("main.tf", fill(include_str!("modules/eks.tf"), &context))
+    .file(
+        "nodes.tf",
+        fill(include_str!("modules/eks_nodes.tf"), &context),
+    )
+    .file(
+        "roles.tf",
+        fill(include_str!("modules/eks_roles.tf"), &context),
+    );
     if facts.has.ingress_alb {
-        module = module.file("load_balancer.tf", fill(include_str!("modules/eks_load_balancer.tf"), &context));
+        module = module.file(
+            "load_balancer.tf",
+            fill(include_str!("modules/eks_load_balancer.tf"), &context),
+        );
     }
     module = module.takes([
         name_prefix(facts),
@@ -76,10 +103,19 @@ pub(super) fn eks(facts: &Facts<'_>) -> Module {
         instance_type(facts),
         argument("spot", "bool", "Buy the nodes at spot prices; AWS may take them back at any time.").is(nodes.spot),
     ]);
-    module = module.takes(sizes(facts, ["min_nodes", "desired_nodes", "max_nodes"], "nodes"));
-    module = module.takes([argument("node_disk_size", "number", "GiB of each node's disk.").is(disk_gib(facts)).between(8, 16384)]);
+    module = module.takes(sizes(
+        facts,
+        ["min_nodes", "desired_nodes", "max_nodes"],
+        "nodes",
+    ));
+    module = module.takes([
+        argument("node_disk_size", "number", "GiB of each node's disk.")
+            .is(disk_gib(facts))
+            .between(8, 16384),
+    ]);
     if let Some(image) = &nodes.image {
-        module = module.takes([argument("node_image_id", "string", "Machine image of the nodes.").is(image)]);
+        module = module
+            .takes([argument("node_image_id", "string", "Machine image of the nodes.").is(image)]);
     }
     module = module.takes([
         enable_encryption(facts),
@@ -88,27 +124,55 @@ pub(super) fn eks(facts: &Facts<'_>) -> Module {
         kms_key_arn(),
     ]);
     if facts.has.external_secrets || facts.has.service_buckets {
-        module = module.takes([argument("namespace", "string", "Namespace of the application.").knob("kubernetes_namespace", &facts.plan.kubernetes.namespace)]);
+        module = module.takes([
+            argument("namespace", "string", "Namespace of the application.")
+                .knob("kubernetes_namespace", &facts.plan.kubernetes.namespace),
+        ]);
     }
     if facts.has.external_secrets {
-        module = module.takes([argument("secret_arns", "list(string)", "Secrets that the External Secrets Operator reads.")
-            .code(secret_arns(facts), vec!["arn:aws:secretsmanager:us-east-1:123456789012:secret:app-AbCdEf"])]);
+        module = module.takes([argument(
+            "secret_arns",
+            "list(string)",
+            "Secrets that the External Secrets Operator reads.",
+        )
+        .code(
+            secret_arns(facts),
+            vec!["arn:aws:secretsmanager:us-east-1:123456789012:secret:app-AbCdEf"],
+        )]);
     }
     if facts.has.service_buckets {
         let buckets: Vec<String> = facts
             .service_buckets
             .iter()
             .map(|(service, buckets)| {
-                let arns: Vec<String> = buckets.iter().map(|bucket| format!("module.{}.arn", bucket_module(bucket))).collect();
+                let arns: Vec<String> = buckets
+                    .iter()
+                    .map(|bucket| format!("module.{}.arn", bucket_module(bucket)))
+                    .collect();
                 format!("{} = [{}]", quote(service.as_str()), arns.join(", "))
             })
             .collect();
-        let example = facts.service_buckets.keys().map(|name| (name.to_string(), Value::from(vec!["arn:aws:s3:::bucket"]))).collect();
+        let example = facts
+            .service_buckets
+            .keys()
+            .map(|name| (name.to_string(), Value::from(vec!["arn:aws:s3:::bucket"])))
+            .collect();
         module = module.takes([
-            argument("service_buckets", "map(list(string))", "Buckets of each service that uses some.")
-                .code(format!("{{\n{}\n}}", buckets.join("\n")), Value::Map(example)),
-            argument("service_role_names", "map(string)", "What the role of each such service is called.")
-                .code(service_roles(facts).source(), service_roles(facts)),
+            argument(
+                "service_buckets",
+                "map(list(string))",
+                "Buckets of each service that uses some.",
+            )
+            .code(
+                format!("{{\n{}\n}}", buckets.join("\n")),
+                Value::Map(example),
+            ),
+            argument(
+                "service_role_names",
+                "map(string)",
+                "What the role of each such service is called.",
+            )
+            .code(service_roles(facts).source(), service_roles(facts)),
         ]);
     }
     if facts.has.ingress_alb {
@@ -162,9 +226,15 @@ fn access(facts: &Facts<'_>) -> String {
 fn access_example(facts: &Facts<'_>) -> Value {
     let (role, policy, _) = ("readonly", "AmazonEKSViewPolicy", true);
     let entry = vec![
-        ("role_arn".to_owned(), Value::from(format!("arn:aws:iam::123456789012:role/{role}"))),
+        (
+            "role_arn".to_owned(),
+            Value::from(format!("arn:aws:iam::123456789012:role/{role}")),
+        ),
         ("policy".to_owned(), policy.into()),
-        ("namespaces".to_owned(), vec![facts.plan.kubernetes.namespace.clone()].into()),
+        (
+            "namespaces".to_owned(),
+            vec![facts.plan.kubernetes.namespace.clone()].into(),
+        ),
     ];
     Value::Map(vec![(role.to_owned(), Value::Map(entry))])
 }
@@ -195,16 +265,37 @@ pub(super) fn efs(facts: &Facts<'_>) -> Module {
         .takes([
             name_prefix(facts),
             vpc_id(),
-            argument("subnet_ids", "map(string)", "Subnets of the nodes, by zone.").code(
+            argument(
+                "subnet_ids",
+                "map(string)",
+                "Subnets of the nodes, by zone.",
+            )
+            .code(
                 "module.vpc.private_subnets",
-                Value::Map(vec![("us-east-1a".into(), "subnet-0123456789abcdef0".into())]),
+                Value::Map(vec![(
+                    "us-east-1a".into(),
+                    "subnet-0123456789abcdef0".into(),
+                )]),
             ),
-            argument("node_security_group_id", "string", "The group of the nodes.").code("module.eks.cluster_security_group_id", "sg-0123456789abcdef0"),
+            argument(
+                "node_security_group_id",
+                "string",
+                "The group of the nodes.",
+            )
+            .code(
+                "module.eks.cluster_security_group_id",
+                "sg-0123456789abcdef0",
+            ),
             enable_encryption(facts),
             kms_key_arn(),
         ])
         .gives([
-            output("file_system_id", "The file system, for the storage class.", "aws_efs_file_system.this.id").public_as("efs_file_system_id"),
+            output(
+                "file_system_id",
+                "The file system, for the storage class.",
+                "aws_efs_file_system.this.id",
+            )
+            .public_as("efs_file_system_id"),
             output("arn", "The file system.", "aws_efs_file_system.this.arn"),
         ])
 }
@@ -220,25 +311,58 @@ fn role(module: Module, facts: &Facts<'_>, what: &str, application: bool) -> Mod
         "what": what, "agent": application, "ecr": application && facts.has.ecr,
         "access": buckets || group, "parameters": parameters, "secrets": secrets, "buckets": buckets, "hook": group,
     });
-    let mut module = module.file("role.tf", fill(include_str!("modules/instance_role.tf"), context));
+    let mut module = module.file(
+        "role.tf",
+        fill(include_str!("modules/instance_role.tf"), context),
+    );
     if group {
-        module = module.takes([argument("revision_parameter", "string", "The parameter with the commit that machines check out; the pipeline writes it.")
-            .code(quote(&revision), revision.clone())]);
+        module = module.takes([argument(
+            "revision_parameter",
+            "string",
+            "The parameter with the commit that machines check out; the pipeline writes it.",
+        )
+        .code(quote(&revision), revision.clone())]);
     }
     if parameters {
-        module = module.takes([argument("parameter_arns", "list(string)", "Parameters that machines look addresses up in.")
-            .code("module.parameters.arns", vec!["arn:aws:ssm:us-east-1:123456789012:parameter/app/db/endpoint"])]);
+        module = module.takes([argument(
+            "parameter_arns",
+            "list(string)",
+            "Parameters that machines look addresses up in.",
+        )
+        .code(
+            "module.parameters.arns",
+            vec!["arn:aws:ssm:us-east-1:123456789012:parameter/app/db/endpoint"],
+        )]);
     }
     if secrets {
-        module = module.takes([argument("secret_arns", "list(string)", "Secrets that the application reads.")
-            .code(secret_arns(facts), vec!["arn:aws:secretsmanager:us-east-1:123456789012:secret:app-AbCdEf"])]);
+        module = module.takes([argument(
+            "secret_arns",
+            "list(string)",
+            "Secrets that the application reads.",
+        )
+        .code(
+            secret_arns(facts),
+            vec!["arn:aws:secretsmanager:us-east-1:123456789012:secret:app-AbCdEf"],
+        )]);
     }
     if buckets {
-        let mut used: Vec<String> = facts.service_buckets.values().flatten().map(|bucket| format!("module.{}.arn", bucket_module(bucket))).collect();
+        let mut used: Vec<String> = facts
+            .service_buckets
+            .values()
+            .flatten()
+            .map(|bucket| format!("module.{}.arn", bucket_module(bucket)))
+            .collect();
         used.sort();
         used.dedup();
-        module = module.takes([argument("bucket_arns", "list(string)", "Buckets that the application uses.")
-            .code(format!("[{}]", used.join(", ")), vec!["arn:aws:s3:::bucket"])]);
+        module = module.takes([argument(
+            "bucket_arns",
+            "list(string)",
+            "Buckets that the application uses.",
+        )
+        .code(
+            format!("[{}]", used.join(", ")),
+            vec!["arn:aws:s3:::bucket"],
+        )]);
     }
     module
 }
@@ -250,33 +374,89 @@ fn ubuntu() -> String {
 pub(super) fn asg(facts: &Facts<'_>, user_data: String) -> Module {
     let nodes = &facts.cloud.nodes;
     let context = json!({ "ubuntu": ubuntu(), "spot": nodes.spot });
-    let module = Module::new("asg", "The machines: launch template, auto-scaling group, scaling policy, role.")
-        .file("main.tf", fill(include_str!("modules/asg.tf"), context))
-        .file("user_data.sh", user_data)
-        .takes([
-            name_prefix(facts),
-            argument("group_name", "string", "What the auto-scaling group is called.").code(quote(&group_name(facts)), group_name(facts)),
-            image_id(facts),
-            instance_type(facts),
-            key_name(facts),
-        ])
-        .takes(sizes(facts, ["min_size", "desired_capacity", "max_size"], "machines"))
-        .takes([
-            argument("cpu_target", "number", "CPU that the group aims at, in percent.").is(nodes.cpu.floor()).between(1, 100),
-            argument("health_check_grace_period", "number", "How long a new machine may take before its health counts, in seconds.").is(nodes.grace.as_secs()),
-            argument("ready_hook", "string", "The lifecycle hook that a machine completes once its application answers.").code(quote(&ready_hook(facts)), ready_hook(facts)),
-            argument("boot_timeout", "number", "How long that may take, in seconds.").is(BOOT.as_secs()).between(30, 7200),
-            argument("disk_size", "number", "GiB of each machine's disk.").is(disk_gib(facts)).between(8, 16384),
-            private_subnet_ids("subnet_ids", "Subnets of the machines."),
-            security_group_id("The machines' group.", "module.networking.app_security_group_id"),
-            argument("target_group_arn", "string", "Where the load balancer finds them.").code("module.alb.target_group_arn", "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/app/0123456789abcdef"),
-            enable_encryption(facts),
-            kms_key_arn(),
-        ])
-        .gives([
-            output("group_name", "The auto-scaling group.", "aws_autoscaling_group.this.name").public_as("asg_name"),
-            output("role_arn", "What the machines may do.", "aws_iam_role.instance.arn"),
-        ]);
+    let module = Module::new(
+        "asg",
+        "The machines: launch template, auto-scaling group, scaling policy, role.",
+    )
+    .file("main.tf", fill(include_str!("modules/asg.tf"), context))
+    .file("user_data.sh", user_data)
+    .takes([
+        name_prefix(facts),
+        argument(
+            "group_name",
+            "string",
+            "What the auto-scaling group is called.",
+        )
+        .code(quote(&group_name(facts)), group_name(facts)),
+        image_id(facts),
+        instance_type(facts),
+        key_name(facts),
+    ])
+    .takes(sizes(
+        facts,
+        ["min_size", "desired_capacity", "max_size"],
+        "machines",
+    ))
+    .takes([
+        argument(
+            "cpu_target",
+            "number",
+            "CPU that the group aims at, in percent.",
+        )
+        .is(nodes.cpu.floor())
+        .between(1, 100),
+        argument(
+            "health_check_grace_period",
+            "number",
+            "How long a new machine may take before its health counts, in seconds.",
+        )
+        .is(nodes.grace.as_secs()),
+        argument(
+            "ready_hook",
+            "string",
+            "The lifecycle hook that a machine completes once its application answers.",
+        )
+        .code(quote(&ready_hook(facts)), ready_hook(facts)),
+        argument(
+            "boot_timeout",
+            "number",
+            "How long that may take, in seconds.",
+        )
+        .is(BOOT.as_secs())
+        .between(30, 7200),
+        argument("disk_size", "number", "GiB of each machine's disk.")
+            .is(disk_gib(facts))
+            .between(8, 16384),
+        private_subnet_ids("subnet_ids", "Subnets of the machines."),
+        security_group_id(
+            "The machines' group.",
+            "module.networking.app_security_group_id",
+        ),
+        argument(
+            "target_group_arn",
+            "string",
+            "Where the load balancer finds them.",
+        )
+        .code(
+            "module.alb.target_group_arn",
+            "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/app/0123456789abcdef",
+        ),
+        enable_encryption(facts),
+        kms_key_arn(),
+    ])
+    .gives([
+        output(
+            "group_name",
+            "The auto-scaling group.",
+            "aws_autoscaling_group.this.name",
+        )
+        .public_as("asg_name"),
+        output(
+            "role_arn",
+            "What the machines may do.",
+            "aws_iam_role.instance.arn",
+        ),
+    ]);
     role(module, facts, "app", true)
 }
 
@@ -326,18 +506,36 @@ pub(super) fn nodes(facts: &Facts<'_>) -> Module {
 pub(super) fn bastion(facts: &Facts<'_>) -> Option<Module> {
     let bastion = facts.cloud.bastion.as_ref()?;
     let zone = quote(&bastion.zone);
-    let module = Module::new("bastion", "A machine to reach private ones from, by Session Manager only.")
-        .file("main.tf", fill(include_str!("modules/bastion.tf"), json!({ "ubuntu": ubuntu() })))
-        .takes([
-            name_prefix(facts),
-            image_id(facts),
-            argument("instance_type", "string", "Class of the bastion.").knob("bastion_instance_type", &bastion.instance),
-            argument("subnet_id", "string", "Where it stands.").code(format!("module.vpc.private_subnets[{zone}]"), "subnet-0123456789abcdef0"),
-            security_group_id("Its group.", "module.networking.bastion_security_group_id"),
-            enable_encryption(facts),
-            kms_key_arn(),
-        ])
-        .gives([output("instance_id", "The bastion: aws ssm start-session --target ID.", "aws_instance.this.id").public_as("bastion_instance_id")]);
+    let module = Module::new(
+        "bastion",
+        "A machine to reach private ones from, by Session Manager only.",
+    )
+    .file(
+        "main.tf",
+        fill(
+            include_str!("modules/bastion.tf"),
+            json!({ "ubuntu": ubuntu() }),
+        ),
+    )
+    .takes([
+        name_prefix(facts),
+        image_id(facts),
+        argument("instance_type", "string", "Class of the bastion.")
+            .knob("bastion_instance_type", &bastion.instance),
+        argument("subnet_id", "string", "Where it stands.").code(
+            format!("module.vpc.private_subnets[{zone}]"),
+            "subnet-0123456789abcdef0",
+        ),
+        security_group_id("Its group.", "module.networking.bastion_security_group_id"),
+        enable_encryption(facts),
+        kms_key_arn(),
+    ])
+    .gives([output(
+        "instance_id",
+        "The bastion: aws ssm start-session --target ID.",
+        "aws_instance.this.id",
+    )
+    .public_as("bastion_instance_id")]);
     Some(role(module, facts, "bastion", false))
 }
 
@@ -358,28 +556,58 @@ pub(super) fn parameters(facts: &Facts<'_>) -> Option<Module> {
     if facts.has.ec2 {
         for store in &facts.stores {
             let module = facts.module_of(store);
-            let named = facts.cloud.parameters.values().any(|value| matches!(value, ParameterValue::StoreEndpoint(of) if of == store.name));
+            let named = facts.cloud.parameters.values().any(
+                |value| matches!(value, ParameterValue::StoreEndpoint(of) if of == store.name),
+            );
             if !named {
-                lines.push((machine::endpoint_parameter(facts.cloud, store.name), format!("module.{module}.address")));
+                lines.push((
+                    machine::endpoint_parameter(facts.cloud, store.name),
+                    format!("module.{module}.address"),
+                ));
             }
-            lines.push((machine::secret_parameter(facts.cloud, store.name), format!("module.{module}.secret_arn")));
+            lines.push((
+                machine::secret_parameter(facts.cloud, store.name),
+                format!("module.{module}.secret_arn"),
+            ));
         }
     }
     if lines.is_empty() {
         return None;
     }
     lines.sort();
-    let code: Vec<String> = lines.iter().map(|(name, value)| format!("{} = {value}", quote(name))).collect();
-    let example = lines.iter().take(1).map(|(name, _)| (name.clone(), Value::from("db.example.internal"))).collect();
+    let code: Vec<String> = lines
+        .iter()
+        .map(|(name, value)| format!("{} = {value}", quote(name)))
+        .collect();
+    let example = lines
+        .iter()
+        .take(1)
+        .map(|(name, _)| (name.clone(), Value::from("db.example.internal")))
+        .collect();
     Some(
-        Module::new("parameters", "SSM parameters: what machines and people look up.")
-            .file("main.tf", fill(include_str!("modules/parameters.tf"), facts.has))
-            .takes([argument("parameters", "map(string)", "Values by name.").code(format!("{{\n{}\n}}", code.join("\n")), Value::Map(example))])
-            .gives([output("arns", "The parameters.", "[for parameter in aws_ssm_parameter.this : parameter.arn]")]),
+        Module::new(
+            "parameters",
+            "SSM parameters: what machines and people look up.",
+        )
+        .file(
+            "main.tf",
+            fill(include_str!("modules/parameters.tf"), facts.has),
+        )
+        .takes([argument("parameters", "map(string)", "Values by name.")
+            .code(format!("{{\n{}\n}}", code.join("\n")), Value::Map(example))])
+        .gives([output(
+            "arns",
+            "The parameters.",
+            "[for parameter in aws_ssm_parameter.this : parameter.arn]",
+        )]),
     )
 }
 
 /// The secrets of stores, for the README.
 pub(super) fn store_secrets(facts: &Facts<'_>) -> Vec<String> {
-    facts.stores.iter().map(|store| store_secret(facts, store.name)).collect()
+    facts
+        .stores
+        .iter()
+        .map(|store| store_secret(facts, store.name))
+        .collect()
 }

@@ -7,8 +7,8 @@ use super::facts::{Facts, Managed};
 use super::hcl::Value;
 use super::network::group_id;
 use super::shared::{
-    KEY, deletion_protection, enable_encryption, fill, kms_key_arn, log_retention_days, name_prefix,
-    replica_region, security_group_id,
+    KEY, deletion_protection, enable_encryption, fill, kms_key_arn, log_retention_days,
+    name_prefix, replica_region, security_group_id,
 };
 use super::stack::{Argument, Module, argument, output};
 use crate::names;
@@ -30,7 +30,13 @@ pub(super) fn store(facts: &Facts<'_>, store: &Managed<'_>) -> Module {
 }
 
 /// A knob of the root that carries the store's name.
-fn knob(store: &Managed<'_>, name: &'static str, kind: &'static str, about: &str, value: impl Into<Value>) -> Argument {
+fn knob(
+    store: &Managed<'_>,
+    name: &'static str,
+    kind: &'static str,
+    about: &str,
+    value: impl Into<Value>,
+) -> Argument {
     let about = format!("{} (store `{}`).", about.trim_end_matches('.'), store.name);
     let variable = format!("{}_{name}", names::identifier(store.name.as_str()));
     argument(name, kind, about).knob(variable, value)
@@ -58,10 +64,22 @@ const WEEKLY: &str = "^(mon|tue|wed|thu|fri|sat|sun):[0-2][0-9]:[0-5][0-9]-(mon|
 fn windows(store: &Managed<'_>, backup: &'static str) -> [Argument; 2] {
     let database = store.database;
     [
-        knob(store, backup, "string", "When the daily backup is made, UTC", &database.backup_window)
-            .matches(WINDOW, "A window such as 03:00-04:00."),
-        knob(store, "maintenance_window", "string", "When AWS may work on it, UTC", &database.maintenance)
-            .matches(WEEKLY, "A window such as sun:04:00-sun:05:00."),
+        knob(
+            store,
+            backup,
+            "string",
+            "When the daily backup is made, UTC",
+            &database.backup_window,
+        )
+        .matches(WINDOW, "A window such as 03:00-04:00."),
+        knob(
+            store,
+            "maintenance_window",
+            "string",
+            "When AWS may work on it, UTC",
+            &database.maintenance,
+        )
+        .matches(WEEKLY, "A window such as sun:04:00-sun:05:00."),
     ]
 }
 
@@ -75,7 +93,12 @@ fn rds(facts: &Facts<'_>, store: &Managed<'_>) -> Module {
         "recovery": facts.has.recovery,
     });
     let monitoring = names::dns_label(&format!("{}-{}-monitoring", facts.prefix, store.name), 64);
-    let several = facts.stores.iter().filter(|other| other.engine == store.engine).count() > 1;
+    let several = facts
+        .stores
+        .iter()
+        .filter(|other| other.engine == store.engine)
+        .count()
+        > 1;
     let public = |name: &str| {
         if several {
             format!("rds_{}_{name}", names::identifier(store.name.as_str()))
@@ -88,36 +111,132 @@ fn rds(facts: &Facts<'_>, store: &Managed<'_>) -> Module {
         .providers(&["random"])
         .file("main.tf", fill(include_str!("modules/rds.tf"), &context))
         .takes([
-            knob(store, "identifier", "string", "What it is called", &database.identifier)
-                .matches("^[a-z][a-z0-9-]{0,62}$", "A letter, then letters, digits and hyphens; at most 63."),
-            knob(store, "engine_version", "string", "Exact version of PostgreSQL", &database.version)
-                .matches("^[0-9]+(\\.[0-9]+)?$", "A version such as 16.4."),
-            knob(store, "instance_class", "string", "Class of the instance", &database.instance)
-                .matches("^db\\.[a-z0-9]+\\.[a-z0-9]+$", "A class of RDS such as db.t3.micro."),
-            knob(store, "allocated_storage", "number", "GiB at first", database.storage_gib).between(20, 65536),
-            knob(store, "max_allocated_storage", "number", "GiB at most, grown by itself; null: fixed", database.storage_max_gib),
-            knob(store, "storage_type", "string", "Kind of storage", &database.storage_type)
-                .one_of(&["gp2", "gp3", "io1", "io2"]),
-            knob(store, "database_name", "string", "The first database", &database.database),
-            knob(store, "username", "string", "The administrator", &database.user),
+            knob(
+                store,
+                "identifier",
+                "string",
+                "What it is called",
+                &database.identifier,
+            )
+            .matches(
+                "^[a-z][a-z0-9-]{0,62}$",
+                "A letter, then letters, digits and hyphens; at most 63.",
+            ),
+            knob(
+                store,
+                "engine_version",
+                "string",
+                "Exact version of PostgreSQL",
+                &database.version,
+            )
+            .matches("^[0-9]+(\\.[0-9]+)?$", "A version such as 16.4."),
+            knob(
+                store,
+                "instance_class",
+                "string",
+                "Class of the instance",
+                &database.instance,
+            )
+            .matches(
+                "^db\\.[a-z0-9]+\\.[a-z0-9]+$",
+                "A class of RDS such as db.t3.micro.",
+            ),
+            knob(
+                store,
+                "allocated_storage",
+                "number",
+                "GiB at first",
+                database.storage_gib,
+            )
+            .between(20, 65536),
+            knob(
+                store,
+                "max_allocated_storage",
+                "number",
+                "GiB at most, grown by itself; null: fixed",
+                database.storage_max_gib,
+            ),
+            knob(
+                store,
+                "storage_type",
+                "string",
+                "Kind of storage",
+                &database.storage_type,
+            )
+            .one_of(&["gp2", "gp3", "io1", "io2"]),
+            knob(
+                store,
+                "database_name",
+                "string",
+                "The first database",
+                &database.database,
+            ),
+            knob(
+                store,
+                "username",
+                "string",
+                "The administrator",
+                &database.user,
+            ),
         ]);
     if let Some(zone) = &database.zone {
-        module = module.takes([knob(store, "primary_zone", "string", "Zone of the primary", zone)]);
+        module = module.takes([knob(
+            store,
+            "primary_zone",
+            "string",
+            "Zone of the primary",
+            zone,
+        )]);
     }
-    module = module.takes([knob(store, "multi_az", "bool", "Keep a standby in another zone", database.multi_az)]);
+    module = module.takes([knob(
+        store,
+        "multi_az",
+        "bool",
+        "Keep a standby in another zone",
+        database.multi_az,
+    )]);
     if let Some(zone) = &database.replica_zone {
-        module = module.takes([knob(store, "replica_zone", "string", "Zone of the read replica", zone)]);
+        module = module.takes([knob(
+            store,
+            "replica_zone",
+            "string",
+            "Zone of the read replica",
+            zone,
+        )]);
     }
     module = module
-        .takes([knob(store, "backup_retention_days", "number", "How many days backups are kept, for a restore to any second of them", store.keep_days).between(1, 35)])
+        .takes([knob(
+            store,
+            "backup_retention_days",
+            "number",
+            "How many days backups are kept, for a restore to any second of them",
+            store.keep_days,
+        )
+        .between(1, 35)])
         .takes(windows(store, "backup_window"))
         .takes([
-            knob(store, "deletion_protection", "bool", "Refuse to be deleted", database.protected),
-            argument("secret_name", "string", "What Secrets Manager calls host, user and password.").code(
+            knob(
+                store,
+                "deletion_protection",
+                "bool",
+                "Refuse to be deleted",
+                database.protected,
+            ),
+            argument(
+                "secret_name",
+                "string",
+                "What Secrets Manager calls host, user and password.",
+            )
+            .code(
                 super::hcl::quote(&store_secret(facts, store.name)),
                 store_secret(facts, store.name),
             ),
-            argument("monitoring_role_name", "string", "What the role of enhanced monitoring is called.").code(super::hcl::quote(&monitoring), monitoring.clone()),
+            argument(
+                "monitoring_role_name",
+                "string",
+                "What the role of enhanced monitoring is called.",
+            )
+            .code(super::hcl::quote(&monitoring), monitoring.clone()),
             enable_encryption(facts),
             subnets(facts),
             group(facts, store),
@@ -126,21 +245,57 @@ fn rds(facts: &Facts<'_>, store: &Managed<'_>) -> Module {
         ])
         .takes(replica_region(facts))
         .gives([
-            output("address", "Host of the primary.", "aws_db_instance.this.address"),
-            output("endpoint", "Host and port of the primary.", "aws_db_instance.this.endpoint").public_as(public("endpoint")),
+            output(
+                "address",
+                "Host of the primary.",
+                "aws_db_instance.this.address",
+            ),
+            output(
+                "endpoint",
+                "Host and port of the primary.",
+                "aws_db_instance.this.endpoint",
+            )
+            .public_as(public("endpoint")),
             output("arn", "The database.", "aws_db_instance.this.arn"),
-            output("identifier", "What it is called.", "aws_db_instance.this.identifier"),
-            output("secret_arn", "Host, user and password, in Secrets Manager.", "aws_secretsmanager_secret.this.arn").public_as(public("secret_arn")),
+            output(
+                "identifier",
+                "What it is called.",
+                "aws_db_instance.this.identifier",
+            ),
+            output(
+                "secret_arn",
+                "Host, user and password, in Secrets Manager.",
+                "aws_secretsmanager_secret.this.arn",
+            )
+            .public_as(public("secret_arn")),
         ]);
+    if database.zone.is_some() && database.multi_az {
+        module = module.gives([output(
+            "primary_zone",
+            "Zone that the primary is meant for, and the one that it is in: RDS chooses that of a Multi-AZ instance itself. To move it: aws rds reboot-db-instance --force-failover",
+            "{ wanted = var.primary_zone, actual = aws_db_instance.this.availability_zone }",
+        )
+        .public_as(public("primary_zone"))]);
+    }
     if database.replica_zone.is_some() {
-        module = module.gives([output("replica_endpoint", "Host and port of the read replica.", "aws_db_instance.replica.endpoint").public_as(public("replica_endpoint"))]);
+        module = module.gives([output(
+            "replica_endpoint",
+            "Host and port of the read replica.",
+            "aws_db_instance.replica.endpoint",
+        )
+        .public_as(public("replica_endpoint"))]);
     }
     module
 }
 
 fn elasticache(facts: &Facts<'_>, store: &Managed<'_>) -> Module {
     let database = store.database;
-    let several = facts.stores.iter().filter(|other| other.engine == store.engine).count() > 1;
+    let several = facts
+        .stores
+        .iter()
+        .filter(|other| other.engine == store.engine)
+        .count()
+        > 1;
     let public = |name: &str| {
         if several {
             format!("redis_{}_{name}", names::identifier(store.name.as_str()))
@@ -190,7 +345,10 @@ pub(super) fn bucket_name(facts: &Facts<'_>, bucket: &Bucket) -> String {
     let name = bucket.name.replace("{project}", facts.plan.name.as_str());
     super::hcl::quote(&name)
         .replace("{environment}", "${var.environment}")
-        .replace("{account}", "${data.aws_caller_identity.current.account_id}")
+        .replace(
+            "{account}",
+            "${data.aws_caller_identity.current.account_id}",
+        )
 }
 
 /// The same for the copy in the recovery region.
@@ -237,13 +395,30 @@ pub(super) fn bucket(facts: &Facts<'_>, purpose: &Name, bucket: &Bucket) -> Modu
     if facts.has.recovery {
         let role = names::dns_label(&format!("{}-{purpose}-replication", facts.prefix), 64);
         module = module.takes([
-            argument("replication_role_name", "string", "What the role that copies objects is called.")
-                .code(super::hcl::quote(&role), role.clone()),
-            argument("replica_bucket_arn", "string", "The copy in the recovery region.").code(
-                format!("module.recovery.bucket_arns[{}]", super::hcl::quote(purpose.as_str())),
+            argument(
+                "replication_role_name",
+                "string",
+                "What the role that copies objects is called.",
+            )
+            .code(super::hcl::quote(&role), role.clone()),
+            argument(
+                "replica_bucket_arn",
+                "string",
+                "The copy in the recovery region.",
+            )
+            .code(
+                format!(
+                    "module.recovery.bucket_arns[{}]",
+                    super::hcl::quote(purpose.as_str())
+                ),
                 "arn:aws:s3:::replica",
             ),
-            argument("replica_kms_key_arn", "string", "The key of the recovery region.").code("module.recovery.key_arn", KEY),
+            argument(
+                "replica_kms_key_arn",
+                "string",
+                "The key of the recovery region.",
+            )
+            .code("module.recovery.key_arn", KEY),
         ]);
     }
     module

@@ -96,7 +96,10 @@ pub(super) struct Kept {
 
 /// What there is; also the names that templates ask for.
 #[derive(Debug, Clone, Copy, Serialize)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a question that templates ask")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question that templates ask"
+)]
 pub(super) struct Has {
     pub(super) eks: bool,
     pub(super) ec2: bool,
@@ -137,16 +140,28 @@ impl<'a> Facts<'a> {
             Some(_) => vec![],
         };
         // Machines of a group run the source itself.
-        let repositories = if cloud.compute == Compute::Ec2 { vec![] } else { repositories };
+        let repositories = if cloud.compute == Compute::Ec2 {
+            vec![]
+        } else {
+            repositories
+        };
         let hosts = hosts(plan, cloud);
         let https = https(plan, cloud, &hosts);
         let service_buckets = service_buckets(plan, cloud);
         let secrets = secrets(plan);
-        let postgres = stores.iter().any(|store| store.engine == StoreEngine::Postgres);
-        let redis = stores.iter().any(|store| store.engine == StoreEngine::Redis);
+        let postgres = stores
+            .iter()
+            .any(|store| store.engine == StoreEngine::Postgres);
+        let redis = stores
+            .iter()
+            .any(|store| store.engine == StoreEngine::Redis);
         let eks = cloud.compute == Compute::Eks;
         let shared = |volume: &Volume| volume.shared;
-        let efs = eks && plan.services.values().any(|service| service.volumes.iter().any(shared));
+        let efs = eks
+            && plan
+                .services
+                .values()
+                .any(|service| service.volumes.iter().any(shared));
         let external = plan.secret_store.provider == SecretProvider::AwsSecretsManager;
         let has_secrets = external && !secrets.is_empty();
         let ingress_alb = eks && plan.kubernetes.ingress == IngressClass::Alb;
@@ -187,7 +202,11 @@ impl<'a> Facts<'a> {
             repositories,
             hosts,
             https,
-            secrets: if has_secrets { secrets } else { BTreeMap::new() },
+            secrets: if has_secrets {
+                secrets
+            } else {
+                BTreeMap::new()
+            },
             service_buckets,
             has,
         }
@@ -201,11 +220,18 @@ impl<'a> Facts<'a> {
 
     /// `resource` or `resource_STORE`, if there are several of its kind.
     pub(super) fn module_of(&self, store: &Managed<'_>) -> String {
-        let alike = self.stores.iter().filter(|other| other.engine == store.engine);
+        let alike = self
+            .stores
+            .iter()
+            .filter(|other| other.engine == store.engine);
         if alike.count() == 1 {
             store.folder().to_owned()
         } else {
-            format!("{}_{}", store.folder(), names::identifier(store.name.as_str()))
+            format!(
+                "{}_{}",
+                store.folder(),
+                names::identifier(store.name.as_str())
+            )
         }
     }
 
@@ -225,19 +251,28 @@ impl<'a> Facts<'a> {
 
     /// The port on which machines take requests from the load balancer: Nginx, or the cluster's ingress.
     pub(super) fn app_port(&self) -> u32 {
-        if self.has.nodes { INGRESS_NODE_PORT } else { 80 }
+        if self.has.nodes {
+            INGRESS_NODE_PORT
+        } else {
+            80
+        }
     }
 
     /// The longest that a replica may take to finish its requests.
     pub(super) fn drain_seconds(&self) -> u64 {
         let services = self.plan.services.values();
-        services.map(|service| service.drain_timeout.as_secs()).max().unwrap_or(30)
+        services
+            .map(|service| service.drain_timeout.as_secs())
+            .max()
+            .unwrap_or(30)
     }
 
     /// How long a request may be silent, at most what a load balancer allows.
     pub(super) fn idle_seconds(&self) -> u64 {
         let routes = self.plan.routes.iter();
-        let longest = routes.map(|route| route.limits.idle_timeout.as_secs()).max();
+        let longest = routes
+            .map(|route| route.limits.idle_timeout.as_secs())
+            .max();
         longest.unwrap_or(60).clamp(1, 4000)
     }
 
@@ -247,17 +282,24 @@ impl<'a> Facts<'a> {
         const BOUNDS: (u64, u64) = (10, 2_000_000_000);
         let routes = self.plan.routes.iter();
         let rates = routes.filter_map(|route| route.limits.rate.as_ref());
-        let most = rates.map(|rate| rate.per_second() * 300.0).fold(0.0, f64::max);
+        let most = rates
+            .map(|rate| rate.per_second() * 300.0)
+            .fold(0.0, f64::max);
         if most <= 0.0 {
             return 10_000;
         }
-        format!("{most:.0}").parse::<u64>().unwrap_or(BOUNDS.1).clamp(BOUNDS.0, BOUNDS.1)
+        format!("{most:.0}")
+            .parse::<u64>()
+            .unwrap_or(BOUNDS.1)
+            .clamp(BOUNDS.0, BOUNDS.1)
     }
 
     /// The group that VPC flow logs go to.
     pub(super) fn flow_log_group(&self) -> String {
         let named = self.cloud.log_groups.iter().find(|name| is_flow_log(name));
-        named.cloned().unwrap_or_else(|| format!("/aws/vpc/{}/flowlogs", self.prefix))
+        named
+            .cloned()
+            .unwrap_or_else(|| format!("/aws/vpc/{}/flowlogs", self.prefix))
     }
 
     /// How many days CloudWatch keeps logs.
@@ -289,12 +331,18 @@ fn managed<'a>(plan: &'a Plan, cloud: &'a Cloud) -> Vec<Managed<'a>> {
         .iter()
         .filter_map(|(name, database)| {
             let store = plan.stores.get(name)?;
-            let callers = flows.iter().filter(|flow| flow.to == End::Store(name.clone()));
+            let callers = flows
+                .iter()
+                .filter(|flow| flow.to == End::Store(name.clone()));
             Some(Managed {
                 name,
                 engine: store.engine,
                 database,
-                keep_days: store.backups.as_ref().map_or(7, |backups| days(backups.keep)).min(35),
+                keep_days: store
+                    .backups
+                    .as_ref()
+                    .map_or(7, |backups| days(backups.keep))
+                    .min(35),
                 callers: callers
                     .filter_map(|flow| match &flow.from {
                         End::Service(service) => Some(service.clone()),
@@ -356,7 +404,10 @@ fn secrets(plan: &Plan) -> BTreeMap<String, Kept> {
     for (name, secret) in &plan.secrets {
         let kept = secrets.entry(secret.key.clone()).or_default();
         let property = secret.property.clone().unwrap_or_default();
-        let about = secret.description.clone().unwrap_or_else(|| format!("`{name}`"));
+        let about = secret
+            .description
+            .clone()
+            .unwrap_or_else(|| format!("`{name}`"));
         kept.descriptions.push(about);
         match (secret.generate, secret.rotate) {
             (Some(length), rotate) => {

@@ -15,8 +15,6 @@ pub(super) enum Value {
     Number(u64),
     /// A text; `${` is escaped.
     Text(String),
-    /// An expression, as it is.
-    Code(String),
     /// `[…]`.
     List(Vec<Value>),
     /// `{ … }`, in this order.
@@ -34,7 +32,6 @@ impl Value {
             Self::Bool(value) => value.to_string(),
             Self::Number(value) => value.to_string(),
             Self::Text(text) => quote(text),
-            Self::Code(code) => code.clone(),
             Self::List(items) => {
                 let items: Vec<String> = items.iter().map(Self::source).collect();
                 let line = format!("[{}]", items.join(", "));

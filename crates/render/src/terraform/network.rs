@@ -15,28 +15,49 @@ const GATEWAYS: [&str; 2] = ["dynamodb", "s3"];
 
 pub(super) fn vpc(facts: &Facts<'_>) -> Module {
     let network = &facts.cloud.network;
-    let texts = |nets: &[ipnet::Ipv4Net]| -> Vec<String> {
-        nets.iter().map(ToString::to_string).collect()
-    };
+    let texts =
+        |nets: &[ipnet::Ipv4Net]| -> Vec<String> { nets.iter().map(ToString::to_string).collect() };
     let nat = match network.nat {
         Nat::Single => "single",
         Nat::PerZone => "per_zone",
         Nat::None => "none",
     };
     let per_zone = |name: &str, about: &str, nets: &[ipnet::Ipv4Net]| {
-        argument(name, "list(string)", about).is(texts(nets)).cidrs()
+        argument(name, "list(string)", about)
+            .is(texts(nets))
+            .cidrs()
     };
     let mut module = Module::new("vpc", "The network: subnets, routes, NAT, flow logs.")
         .file("main.tf", fill(include_str!("modules/vpc.tf"), facts.has))
-        .file("flow_logs.tf", fill(include_str!("modules/vpc_flow_logs.tf"), facts.has))
+        .file(
+            "flow_logs.tf",
+            fill(include_str!("modules/vpc_flow_logs.tf"), facts.has),
+        )
         .takes([
             name_prefix(facts),
-            argument("vpc_cidr", "string", "Addresses of the VPC.").is(network.cidr.to_string()).cidr(),
-            argument("availability_zones", "list(string)", "Zones; each has one subnet of each kind.")
-                .is(network.zones.clone())
-                .check("length(<it>) >= 2", "At least two zones: load balancers and databases need them."),
-            per_zone("public_subnet_cidrs", "Subnets of load balancers and NAT gateways, one for each zone.", &network.public),
-            per_zone("private_subnet_cidrs", "Subnets of the services, one for each zone.", &network.private),
+            argument("vpc_cidr", "string", "Addresses of the VPC.")
+                .is(network.cidr.to_string())
+                .cidr(),
+            argument(
+                "availability_zones",
+                "list(string)",
+                "Zones; each has one subnet of each kind.",
+            )
+            .is(network.zones.clone())
+            .check(
+                "length(<it>) >= 2",
+                "At least two zones: load balancers and databases need them.",
+            ),
+            per_zone(
+                "public_subnet_cidrs",
+                "Subnets of load balancers and NAT gateways, one for each zone.",
+                &network.public,
+            ),
+            per_zone(
+                "private_subnet_cidrs",
+                "Subnets of the services, one for each zone.",
+                &network.private,
+            ),
         ]);
     if facts.has.database {
         module = module.takes([per_zone(
@@ -65,7 +86,11 @@ pub(super) fn vpc(facts: &Facts<'_>) -> Module {
             output("nat_addresses", "Where requests of the services come from: for the allow lists of others.", "[for address in aws_eip.nat : address.public_ip]").public(),
         ]);
     if facts.has.database {
-        module = module.gives([output("database_subnet_ids", "Subnets of the stores, in the order of the zones.", in_order("database"))]);
+        module = module.gives([output(
+            "database_subnet_ids",
+            "Subnets of the stores, in the order of the zones.",
+            in_order("database"),
+        )]);
     }
     module
 }
@@ -80,7 +105,13 @@ pub(super) fn networking(facts: &Facts<'_>) -> Module {
         .endpoints
         .iter()
         .partition(|name| GATEWAYS.contains(&name.as_str()));
-    let texts = |names: &[&String]| -> Value { names.iter().map(|name| (*name).clone()).collect::<Vec<_>>().into() };
+    let texts = |names: &[&String]| -> Value {
+        names
+            .iter()
+            .map(|name| (*name).clone())
+            .collect::<Vec<_>>()
+            .into()
+    };
     let stores: Vec<serde_json::Value> = facts
         .stores
         .iter()
@@ -101,17 +132,24 @@ pub(super) fn networking(facts: &Facts<'_>) -> Module {
         "bastion": facts.has.bastion, "app": facts.machines(), "stores": stores,
         "interface": !interfaces.is_empty(), "gateway": !gateways.is_empty(),
     });
-    let mut module = Module::new("networking", "Who may talk to whom: security groups, and endpoints of AWS services.")
-        .takes([name_prefix(facts), vpc_id()]);
+    let mut module = Module::new(
+        "networking",
+        "Who may talk to whom: security groups, and endpoints of AWS services.",
+    )
+    .takes([name_prefix(facts), vpc_id()]);
     let groups = fill(include_str!("modules/networking.tf"), &context);
     if !groups.trim().is_empty() {
         module = module.file("main.tf", groups);
     }
     if !network.endpoints.is_empty() {
-        module = module.file("endpoints.tf", fill(include_str!("modules/networking_endpoints.tf"), &context));
+        module = module.file(
+            "endpoints.tf",
+            fill(include_str!("modules/networking_endpoints.tf"), &context),
+        );
     }
     if !interfaces.is_empty() || (facts.has.alb && !facts.has.public) {
-        module = module.takes([argument("vpc_cidr", "string", "Addresses of the VPC.").code("module.vpc.vpc_cidr", network.cidr.to_string())]);
+        module = module.takes([argument("vpc_cidr", "string", "Addresses of the VPC.")
+            .code("module.vpc.vpc_cidr", network.cidr.to_string())]);
     }
     if facts.has.alb {
         let about = if facts.has.nodes {
@@ -120,14 +158,31 @@ pub(super) fn networking(facts: &Facts<'_>) -> Module {
             "Port of Nginx on every machine."
         };
         module = module
-            .takes([argument("app_port", "number", about).is(facts.app_port()).between(1, 65535)])
+            .takes([argument("app_port", "number", about)
+                .is(facts.app_port())
+                .between(1, 65535)])
             .gives([
-                output("alb_security_group_id", "The load balancer's.", "aws_security_group.alb.id"),
-                output("app_security_group_id", "The machines'.", format!("aws_security_group.{}.id", facts.machines())),
+                output(
+                    "alb_security_group_id",
+                    "The load balancer's.",
+                    "aws_security_group.alb.id",
+                ),
+                output(
+                    "app_security_group_id",
+                    "The machines'.",
+                    format!("aws_security_group.{}.id", facts.machines()),
+                ),
             ]);
     } else if facts.stores.iter().any(|store| !store.callers.is_empty()) {
-        module = module.takes([argument("cluster_security_group_id", "string", "The group of the cluster's nodes.")
-            .code("module.eks.cluster_security_group_id", "sg-0123456789abcdef0")]);
+        module = module.takes([argument(
+            "cluster_security_group_id",
+            "string",
+            "The group of the cluster's nodes.",
+        )
+        .code(
+            "module.eks.cluster_security_group_id",
+            "sg-0123456789abcdef0",
+        )]);
     }
     for store in &facts.stores {
         let group = group_id(facts, store.name, store.engine);
@@ -138,30 +193,65 @@ pub(super) fn networking(facts: &Facts<'_>) -> Module {
         )]);
     }
     if facts.has.bastion {
-        module = module.gives([output("bastion_security_group_id", "The bastion's.", "aws_security_group.bastion.id")]);
+        module = module.gives([output(
+            "bastion_security_group_id",
+            "The bastion's.",
+            "aws_security_group.bastion.id",
+        )]);
     }
     if !interfaces.is_empty() {
         module = module
             .takes([
-                argument("private_subnet_ids", "list(string)", "Subnets that the endpoints stand in.")
-                    .code("module.vpc.private_subnet_ids", vec!["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]),
-                argument("interface_endpoints", "list(string)", "AWS services that are reached within the VPC.").is(texts(&interfaces)),
+                argument(
+                    "private_subnet_ids",
+                    "list(string)",
+                    "Subnets that the endpoints stand in.",
+                )
+                .code(
+                    "module.vpc.private_subnet_ids",
+                    vec!["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+                ),
+                argument(
+                    "interface_endpoints",
+                    "list(string)",
+                    "AWS services that are reached within the VPC.",
+                )
+                .is(texts(&interfaces)),
             ])
-            .gives([output("interface_endpoint_ids", "Endpoints by service.", "{ for service, endpoint in aws_vpc_endpoint.interface : service => endpoint.id }")]);
+            .gives([output(
+                "interface_endpoint_ids",
+                "Endpoints by service.",
+                "{ for service, endpoint in aws_vpc_endpoint.interface : service => endpoint.id }",
+            )]);
     }
     if !gateways.is_empty() {
         module = module
             .takes([
-                argument("private_route_table_ids", "list(string)", "Routes that lead to the gateway endpoints.")
-                    .code("module.vpc.private_route_table_ids", vec!["rtb-0123456789abcdef0"]),
-                argument("gateway_endpoints", "list(string)", "AWS services that are reached through a gateway.")
-                    .is(texts(&gateways))
-                    .check(
-                        "alltrue([for service in <it> : contains([\"dynamodb\", \"s3\"], service)])",
-                        "Only dynamodb and s3 have gateways.",
-                    ),
+                argument(
+                    "private_route_table_ids",
+                    "list(string)",
+                    "Routes that lead to the gateway endpoints.",
+                )
+                .code(
+                    "module.vpc.private_route_table_ids",
+                    vec!["rtb-0123456789abcdef0"],
+                ),
+                argument(
+                    "gateway_endpoints",
+                    "list(string)",
+                    "AWS services that are reached through a gateway.",
+                )
+                .is(texts(&gateways))
+                .check(
+                    "alltrue([for service in <it> : contains([\"dynamodb\", \"s3\"], service)])",
+                    "Only dynamodb and s3 have gateways.",
+                ),
             ])
-            .gives([output("gateway_endpoint_ids", "Gateway endpoints by service.", "{ for service, endpoint in aws_vpc_endpoint.gateway : service => endpoint.id }")]);
+            .gives([output(
+                "gateway_endpoint_ids",
+                "Gateway endpoints by service.",
+                "{ for service, endpoint in aws_vpc_endpoint.gateway : service => endpoint.id }",
+            )]);
     }
     module
 }

@@ -24,7 +24,10 @@ pub(super) fn readme(facts: &Facts<'_>, modules: &[Module]) -> String {
         .into_iter()
         .flat_map(|(_, group)| group)
         .filter_map(|argument| match argument.source {
-            Source::Knob { variable, default: hcl::Value::Bool(on) } if variable.starts_with("enable_") => {
+            Source::Knob {
+                variable,
+                default: hcl::Value::Bool(on),
+            } if variable.starts_with("enable_") => {
                 Some(json!({ "name": variable, "about": argument.about, "on": on }))
             }
             _ => None,
@@ -34,14 +37,21 @@ pub(super) fn readme(facts: &Facts<'_>, modules: &[Module]) -> String {
         .stores
         .iter()
         .filter(|store| store.engine == StoreEngine::Postgres && store.database.protected)
-        .map(|store| format!("-var {}_deletion_protection=false", crate::names::identifier(store.name.as_str())))
+        .map(|store| {
+            format!(
+                "-var {}_deletion_protection=false",
+                crate::names::identifier(store.name.as_str())
+            )
+        })
         .collect();
     if !protected.is_empty() && (facts.has.alb || facts.has.eks) {
         protected.push("-var deletion_protection=false".to_owned());
     }
     let mut sessions = vec![];
     if facts.has.ec2 {
-        sessions.push(format!("aws ssm start-session --region {region} --target INSTANCE"));
+        sessions.push(format!(
+            "aws ssm start-session --region {region} --target INSTANCE"
+        ));
     }
     if facts.has.nodes {
         sessions.push(format!("terraform output node_instance_ids\naws ssm start-session --region {region} --target INSTANCE"));
@@ -76,11 +86,17 @@ fn retained(facts: &Facts<'_>) -> Vec<String> {
         };
         retained.push(format!("{what} `{}-final`", store.database.identifier));
         if store.engine == StoreEngine::Postgres {
-            retained.push(format!("RDS: the automated backups of `{}`, for {} days", store.database.identifier, store.keep_days));
+            retained.push(format!(
+                "RDS: the automated backups of `{}`, for {} days",
+                store.database.identifier, store.keep_days
+            ));
         }
     }
     if facts.has.backup {
-        retained.push(format!("AWS Backup: the vault `{}-vault`, while recovery points are in it", facts.prefix));
+        retained.push(format!(
+            "AWS Backup: the vault `{}-vault`, while recovery points are in it",
+            facts.prefix
+        ));
     }
     if facts.has.buckets || facts.has.alb {
         retained.push("S3: buckets that hold objects".to_owned());
@@ -90,7 +106,8 @@ fn retained(facts: &Facts<'_>) -> Vec<String> {
     }
     retained.push("KMS: the key, for 30 days".to_owned());
     if facts.has.ec2 {
-        retained.push("SSM: the parameter of the last revision, which the pipeline writes".to_owned());
+        retained
+            .push("SSM: the parameter of the last revision, which the pipeline writes".to_owned());
     }
     if facts.has.eks {
         retained.push("Load balancers and volumes that the cluster has made: delete Ingresses and claims first".to_owned());
@@ -102,7 +119,12 @@ fn retained(facts: &Facts<'_>) -> Vec<String> {
 pub(super) fn recovery(facts: &Facts<'_>) -> String {
     let cloud = facts.cloud;
     let recovery = cloud.recovery_region.clone().unwrap_or_default();
-    let postgres = || facts.stores.iter().filter(|store| store.engine == StoreEngine::Postgres);
+    let postgres = || {
+        facts
+            .stores
+            .iter()
+            .filter(|store| store.engine == StoreEngine::Postgres)
+    };
     let databases: Vec<serde_json::Value> = postgres()
         .map(|store| {
             json!({
@@ -118,7 +140,12 @@ pub(super) fn recovery(facts: &Facts<'_>) -> String {
         .iter()
         .map(|zone| zone.replace(&cloud.region, &recovery))
         .collect();
-    let secrets: Vec<String> = facts.secrets.keys().cloned().chain(compute::store_secrets(facts)).collect();
+    let secrets: Vec<String> = facts
+        .secrets
+        .keys()
+        .cloned()
+        .chain(compute::store_secrets(facts))
+        .collect();
     let buckets: Vec<String> = cloud
         .buckets
         .values()
@@ -138,7 +165,10 @@ pub(super) fn recovery(facts: &Facts<'_>) -> String {
 
 /// The bucket and the table of the state.
 pub(super) fn bootstrap(facts: &Facts<'_>) -> String {
-    let aws = PROVIDERS.iter().find(|(name, _)| *name == "aws").map(|(_, version)| *version);
+    let aws = PROVIDERS
+        .iter()
+        .find(|(name, _)| *name == "aws")
+        .map(|(_, version)| *version);
     hcl::format(&template::fill(
         include_str!("modules/bootstrap.tf"),
         json!({

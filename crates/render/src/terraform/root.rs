@@ -20,7 +20,11 @@ const OLDEST: (u32, u32) = (1, 5);
 
 /// A version that this configuration can be applied with: the plan's, unless it is too old.
 pub(super) fn required_version(facts: &Facts<'_>) -> String {
-    let wanted = facts.plan.versions.get("terraform").map_or("1.6.0", String::as_str);
+    let wanted = facts
+        .plan
+        .versions
+        .get("terraform")
+        .map_or("1.6.0", String::as_str);
     let mut numbers = wanted.split('.').map_while(|part| part.parse::<u32>().ok());
     match (numbers.next(), numbers.next()) {
         (Some(major), Some(minor)) if (major, minor) >= OLDEST => format!(">= {wanted}"),
@@ -34,7 +38,10 @@ pub(super) fn versions(facts: &Facts<'_>, providers: &BTreeSet<&str>) -> String 
         "terraform {{\nrequired_version = {}\n\nrequired_providers {{\n",
         quote(&required_version(facts))
     );
-    for (name, version) in PROVIDERS.iter().filter(|(name, _)| providers.contains(name)) {
+    for (name, version) in PROVIDERS
+        .iter()
+        .filter(|(name, _)| providers.contains(name))
+    {
         text.push_str(&format!(
             "{name} = {{\nsource = \"hashicorp/{name}\"\nversion = {}\n}}\n",
             quote(version)
@@ -85,11 +92,19 @@ pub(super) fn main(facts: &Facts<'_>, modules: &[Module]) -> String {
 /// What every root has, before the knobs of its modules.
 fn general(facts: &Facts<'_>) -> Vec<Argument> {
     const REGION: &str = "^[a-z]{2}(-[a-z]+)+-[0-9]$";
-    let tags = facts.cloud.tags.iter().map(|(name, value)| (name.clone(), Value::from(value))).collect();
+    let tags = facts
+        .cloud
+        .tags
+        .iter()
+        .map(|(name, value)| (name.clone(), Value::from(value)))
+        .collect();
     let mut general = vec![
-        argument("aws_region", "string", "The region.").is(&facts.cloud.region).matches(REGION, "A region of AWS such as us-east-1."),
+        argument("aws_region", "string", "The region.")
+            .is(&facts.cloud.region)
+            .matches(REGION, "A region of AWS such as us-east-1."),
         environment(facts),
-        argument("project", "string", "The project: a tag of everything.").is(facts.plan.name.as_str()),
+        argument("project", "string", "The project: a tag of everything.")
+            .is(facts.plan.name.as_str()),
         argument("tags", "map(string)", "Further tags of everything.").is(Value::Map(tags)),
         name_prefix(facts),
     ];
@@ -177,7 +192,7 @@ pub(super) fn outputs(modules: &[Module]) -> String {
             Some(_) => format!("one(module.{}[*].{})", module.name, output.name),
             None => format!("module.{}.{}", module.name, output.name),
         };
-        text.push_str(&output_source(&name, &output.about, &code, output.sensitive));
+        text.push_str(&output_source(&name, &output.about, &code));
     }
     format(&text)
 }

@@ -12,31 +12,52 @@ pub(super) fn fill(source: &str, context: impl Serialize) -> String {
     hcl::format(&template::fill(source, context))
 }
 
-pub(super) const KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000";
+pub(super) const KEY: &str =
+    "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000";
 pub(super) const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:alarms";
 
 pub(super) fn name_prefix(facts: &Facts<'_>) -> Argument {
-    argument("name_prefix", "string", "What the names of resources begin with.")
-        .is(&facts.prefix)
-        .matches(
-            "^[a-z0-9][a-z0-9-]{0,39}$",
-            "Lower case letters, digits and hyphens; at most 40, so that every suffix has room.",
-        )
+    argument(
+        "name_prefix",
+        "string",
+        "What the names of resources begin with.",
+    )
+    .is(&facts.prefix)
+    .matches(
+        "^[a-z0-9][a-z0-9-]{0,39}$",
+        "Lower case letters, digits and hyphens; at most 40, so that every suffix has room.",
+    )
 }
 
 pub(super) fn environment(facts: &Facts<'_>) -> Argument {
-    argument("environment", "string", "The environment: a tag of everything, and part of some names.")
-        .is(facts.environment())
-        .matches("^[a-z0-9][a-z0-9-]*$", "Lower case letters, digits and hyphens.")
+    argument(
+        "environment",
+        "string",
+        "The environment: a tag of everything, and part of some names.",
+    )
+    .is(facts.environment())
+    .matches(
+        "^[a-z0-9][a-z0-9-]*$",
+        "Lower case letters, digits and hyphens.",
+    )
 }
 
 pub(super) fn kms_key_arn() -> Argument {
-    argument("kms_key_arn", "string", "The key that data is encrypted with.").code("module.kms.key_arn", KEY)
+    argument(
+        "kms_key_arn",
+        "string",
+        "The key that data is encrypted with.",
+    )
+    .code("module.kms.key_arn", KEY)
 }
 
 pub(super) fn enable_encryption(facts: &Facts<'_>) -> Argument {
-    argument("enable_encryption", "bool", "Encrypt disks and stores with the environment's key.")
-        .is(facts.cloud.protection.encryption)
+    argument(
+        "enable_encryption",
+        "bool",
+        "Encrypt disks and stores with the environment's key.",
+    )
+    .is(facts.cloud.protection.encryption)
 }
 
 pub(super) fn log_retention_days(facts: &Facts<'_>) -> Argument {
@@ -70,9 +91,16 @@ pub(super) fn deletion_protection(about: &str, on: bool) -> Argument {
 pub(super) fn replica_region(facts: &Facts<'_>) -> Option<Argument> {
     let region = facts.cloud.recovery_region.as_ref()?;
     Some(
-        argument("replica_region", "string", "The recovery region, where copies are kept.")
-            .knob("recovery_region", region)
-            .matches("^[a-z]{2}(-[a-z]+)+-[0-9]$", "A region of AWS such as us-west-2."),
+        argument(
+            "replica_region",
+            "string",
+            "The recovery region, where copies are kept.",
+        )
+        .knob("recovery_region", region)
+        .matches(
+            "^[a-z]{2}(-[a-z]+)+-[0-9]$",
+            "A region of AWS such as us-west-2.",
+        ),
     )
 }
 

@@ -27,10 +27,6 @@ pub(super) struct Module {
     pub(super) region: Option<&'static str>,
     /// The root's switch for it: a variable that holds a truth value.
     pub(super) switch: Option<Switch>,
-    /// Modules that have to be there first although nothing of theirs is used.
-    pub(super) after: Vec<&'static str>,
-    /// Said above its call.
-    pub(super) note: Option<&'static str>,
 }
 
 /// Something that can be turned off.
@@ -56,8 +52,6 @@ impl Module {
             providers: &[],
             region: None,
             switch: None,
-            after: vec![],
-            note: None,
         }
     }
 
@@ -83,11 +77,6 @@ impl Module {
 
     pub(super) fn providers(mut self, providers: &'static [&'static str]) -> Self {
         self.providers = providers;
-        self
-    }
-
-    pub(super) fn note(mut self, note: &'static str) -> Self {
-        self.note = Some(note);
         self
     }
 
@@ -173,7 +162,11 @@ impl Argument {
     }
 
     /// It has to satisfy `condition`, in which `<it>` stands for it.
-    pub(super) fn check(mut self, condition: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(super) fn check(
+        mut self,
+        condition: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
         self.check = Some(Check {
             condition: condition.into(),
             message: message.into(),
@@ -190,7 +183,10 @@ impl Argument {
 
     /// It has to be a range of addresses.
     pub(super) fn cidr(self) -> Self {
-        self.check("can(cidrhost(<it>, 0))", "A range of IPv4 addresses such as 10.0.0.0/16.")
+        self.check(
+            "can(cidrhost(<it>, 0))",
+            "A range of IPv4 addresses such as 10.0.0.0/16.",
+        )
     }
 
     /// Each has to be a range of addresses.
@@ -243,7 +239,6 @@ pub(super) struct Output {
     pub(super) name: String,
     pub(super) about: String,
     pub(super) code: String,
-    pub(super) sensitive: bool,
     /// What the root gives it out as; none: it is for other modules only.
     pub(super) public: Option<String>,
 }
@@ -258,7 +253,6 @@ pub(super) fn output(
         name: name.into(),
         about: about.into(),
         code: code.into(),
-        sensitive: false,
         public: None,
     }
 }
@@ -273,12 +267,6 @@ impl Output {
     /// The root gives it out under another name.
     pub(super) fn public_as(mut self, name: impl Into<String>) -> Self {
         self.public = Some(name.into());
-        self
-    }
-
-    /// It is not shown.
-    pub(super) fn sensitive(mut self) -> Self {
-        self.sensitive = true;
         self
     }
 }
@@ -304,7 +292,9 @@ impl Variable<'_> {
             text.push_str(&format!("default = {}\n", default.source()));
         }
         if let Some(check) = self.check {
-            let condition = check.condition.replace("<it>", &format!("var.{}", self.name));
+            let condition = check
+                .condition
+                .replace("<it>", &format!("var.{}", self.name));
             text.push_str(&format!(
                 "\nvalidation {{\ncondition = {condition}\nerror_message = {}\n}}\n",
                 quote(&check.message)
@@ -332,9 +322,10 @@ impl Module {
 
     /// `outputs.tf`.
     pub(super) fn outputs(&self) -> String {
-        let outputs = self.outputs.iter().map(|output| {
-            output_source(&output.name, &output.about, &output.code, output.sensitive)
-        });
+        let outputs = self
+            .outputs
+            .iter()
+            .map(|output| output_source(&output.name, &output.about, &output.code));
         format(&outputs.collect::<String>())
     }
 
@@ -349,15 +340,11 @@ impl Module {
 
     /// The call in the root.
     pub(super) fn call(&self) -> String {
-        let mut text = String::new();
-        if let Some(note) = self.note {
-            text.push_str(&format!("# {note}\n"));
-        }
-        text.push_str(&format!(
+        let mut text = format!(
             "module {} {{\nsource = \"./modules/{}\"\n",
             quote(&self.name),
             self.folder
-        ));
+        );
         if let Some(switch) = &self.switch {
             text.push_str(&format!("count = var.{} ? 1 : 0\n", switch.name));
         }
@@ -368,19 +355,14 @@ impl Module {
         for argument in &self.arguments {
             text.push_str(&format!("{} = {}\n", argument.name, argument.passed()));
         }
-        if !self.after.is_empty() {
-            let after: Vec<String> = self.after.iter().map(|m| format!("module.{m}")).collect();
-            text.push_str(&format!("\ndepends_on = [{}]\n", after.join(", ")));
-        }
         text + "}\n\n"
     }
 }
 
 /// An output as it stands in `outputs.tf`.
-pub(super) fn output_source(name: &str, about: &str, code: &str, sensitive: bool) -> String {
-    let sensitive = if sensitive { "sensitive = true\n" } else { "" };
+pub(super) fn output_source(name: &str, about: &str, code: &str) -> String {
     format!(
-        "output {} {{\ndescription = {}\nvalue = {code}\n{sensitive}}}\n\n",
+        "output {} {{\ndescription = {}\nvalue = {code}\n}}\n\n",
         quote(name),
         quote(about)
     )

@@ -15,16 +15,18 @@ resource "aws_acm_certificate" "this" {
 
 # The proof that the names are ours; it stays, because renewals ask for it again.
 resource "aws_route53_record" "validation" {
-  for_each = {
-    for option in aws_acm_certificate.this.domain_validation_options : option.domain_name => option
-  }
+  for_each = toset(concat([var.domain_name], var.alternative_names))
 
   zone_id         = data.aws_route53_zone.this.zone_id
-  name            = each.value.resource_record_name
-  type            = each.value.resource_record_type
-  records         = [each.value.resource_record_value]
+  name            = local.proofs[each.key].resource_record_name
+  type            = local.proofs[each.key].resource_record_type
+  records         = [local.proofs[each.key].resource_record_value]
   ttl             = 300
   allow_overwrite = true
+}
+
+locals {
+  proofs = { for option in aws_acm_certificate.this.domain_validation_options : option.domain_name => option }
 }
 
 resource "aws_acm_certificate_validation" "this" {

@@ -76,16 +76,6 @@ resource "aws_db_instance" "this" {
   depends_on = [aws_cloudwatch_log_group.this]
 }
 
-<% if zone and multi_az %>
-# RDS chooses the zone of a Multi-AZ primary itself and refuses to be told one; it moves at every failover.
-check "primary_zone" {
-  assert {
-    condition     = aws_db_instance.this.availability_zone == var.primary_zone
-    error_message = "The primary is not in ${var.primary_zone}. To move it: aws rds reboot-db-instance --force-failover --db-instance-identifier ${var.identifier}"
-  }
-}
-
-<% endif %>
 <% if replica %>
 # For reading, and to be promoted when the primary's zone is lost for longer.
 resource "aws_db_instance" "replica" {
