@@ -57,9 +57,14 @@ fn key_name(facts: &Facts<'_>) -> Argument {
 fn sizes(facts: &Facts<'_>, names: [&'static str; 3], what: &str) -> [Argument; 3] {
     let nodes = &facts.cloud.nodes;
     [
-        argument(names[0], "number", format!("Never fewer {what}.")).is(nodes.min),
-        argument(names[1], "number", format!("How many {what} at first.")).is(nodes.desired),
-        argument(names[2], "number", format!("Never more {what}.")).is(nodes.max),
+        argument(names[0], "number", format!("Fewest {what}.")).is(nodes.min),
+        argument(
+            names[1],
+            "number",
+            format!("How many {what} at first; scaling decides from then on."),
+        )
+        .is(nodes.desired),
+        argument(names[2], "number", format!("Most {what}.")).is(nodes.max),
     ]
 }
 

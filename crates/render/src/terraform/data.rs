@@ -267,6 +267,7 @@ fn rds(facts: &Facts<'_>, store: &Managed<'_>) -> Module {
                 "Host, user and password, in Secrets Manager.",
                 "aws_secretsmanager_secret.this.arn",
             )
+            .after(&["aws_secretsmanager_secret_version.this"])
             .public_as(public("secret_arn")),
         ]);
     if database.zone.is_some() && database.multi_az {
@@ -336,7 +337,9 @@ fn elasticache(facts: &Facts<'_>, store: &Managed<'_>) -> Module {
             output("address", "Host of the primary.", "aws_elasticache_replication_group.this.primary_endpoint_address").public_as(public("endpoint")),
             output("reader_address", "Host of the readers.", "aws_elasticache_replication_group.this.reader_endpoint_address").public_as(public("reader_endpoint")),
             output("node_ids", "Nodes by number.", "{ for index in range(var.nodes) : format(\"%s-%03d\", var.identifier, index + 1) => format(\"%s-%03d\", var.identifier, index + 1) }"),
-            output("secret_arn", "Host and token, in Secrets Manager.", "aws_secretsmanager_secret.this.arn").public_as(public("secret_arn")),
+            output("secret_arn", "Host and token, in Secrets Manager.", "aws_secretsmanager_secret.this.arn")
+                .after(&["aws_secretsmanager_secret_version.this"])
+                .public_as(public("secret_arn")),
         ])
 }
 

@@ -151,7 +151,9 @@ pub(super) fn secrets(facts: &Facts<'_>) -> Module {
             kms_key_arn(),
         ])
         .takes(replica_region(facts))
-        .gives([output("secret_arns", "The secrets, by name.", "{ for name, secret in aws_secretsmanager_secret.this : name => secret.arn }").public()])
+        .gives([output("secret_arns", "The secrets, by name.", "{ for name, secret in aws_secretsmanager_secret.this : name => secret.arn }")
+            .after(&["aws_secretsmanager_secret_version.this"])
+            .public()])
 }
 
 fn kept_value(kept: &Kept) -> Value {

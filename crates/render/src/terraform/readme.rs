@@ -28,7 +28,7 @@ pub(super) fn readme(facts: &Facts<'_>, modules: &[Module]) -> String {
                 variable,
                 default: hcl::Value::Bool(on),
             } if variable.starts_with("enable_") => {
-                Some(json!({ "name": variable, "about": argument.about, "on": on }))
+                Some(json!({ "name": variable, "about": argument.about, "on": if on { "on" } else { "off" } }))
             }
             _ => None,
         })

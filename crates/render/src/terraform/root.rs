@@ -192,7 +192,7 @@ pub(super) fn outputs(modules: &[Module]) -> String {
             Some(_) => format!("one(module.{}[*].{})", module.name, output.name),
             None => format!("module.{}.{}", module.name, output.name),
         };
-        text.push_str(&output_source(&name, &output.about, &code));
+        text.push_str(&output_source(&name, &output.about, &code, &[]));
     }
     format(&text)
 }

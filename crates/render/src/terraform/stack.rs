@@ -239,6 +239,8 @@ pub(super) struct Output {
     pub(super) name: String,
     pub(super) about: String,
     pub(super) code: String,
+    /// What has to be there before it is of use.
+    pub(super) after: Vec<&'static str>,
     /// What the root gives it out as; none: it is for other modules only.
     pub(super) public: Option<String>,
 }
@@ -253,11 +255,18 @@ pub(super) fn output(
         name: name.into(),
         about: about.into(),
         code: code.into(),
+        after: vec![],
         public: None,
     }
 }
 
 impl Output {
+    /// It is of no use before these resources are there.
+    pub(super) fn after(mut self, resources: &[&'static str]) -> Self {
+        self.after.extend(resources);
+        self
+    }
+
     /// The root gives it out too.
     pub(super) fn public(mut self) -> Self {
         self.public = Some(self.name.clone());
@@ -325,7 +334,7 @@ impl Module {
         let outputs = self
             .outputs
             .iter()
-            .map(|output| output_source(&output.name, &output.about, &output.code));
+            .map(|output| output_source(&output.name, &output.about, &output.code, &output.after));
         format(&outputs.collect::<String>())
     }
 
@@ -360,9 +369,13 @@ impl Module {
 }
 
 /// An output as it stands in `outputs.tf`.
-pub(super) fn output_source(name: &str, about: &str, code: &str) -> String {
+pub(super) fn output_source(name: &str, about: &str, code: &str, after: &[&str]) -> String {
+    let after = match after {
+        [] => String::new(),
+        after => format!("\ndepends_on = [{}]\n", after.join(", ")),
+    };
     format!(
-        "output {} {{\ndescription = {}\nvalue = {code}\n}}\n\n",
+        "output {} {{\ndescription = {}\nvalue = {code}\n{after}}}\n\n",
         quote(name),
         quote(about)
     )

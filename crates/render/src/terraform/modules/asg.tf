@@ -2,7 +2,7 @@
 
 resource "aws_launch_template" "this" {
   name_prefix            = "${var.name_prefix}-"
-  image_id               = var.image_id == null ? data.aws_ami.ubuntu[0].id : var.image_id
+  image_id               = data.aws_ami.this.id
   instance_type          = var.instance_type
   key_name               = var.key_name
   user_data              = filebase64("${path.module}/user_data.sh")
@@ -14,7 +14,7 @@ resource "aws_launch_template" "this" {
   }
 
   block_device_mappings {
-    device_name = "/dev/sda1"
+    device_name = data.aws_ami.this.root_device_name
 
     ebs {
       volume_size           = var.disk_size
@@ -58,6 +58,7 @@ resource "aws_autoscaling_group" "this" {
   health_check_type         = "ELB"
   health_check_grace_period = var.health_check_grace_period
   default_instance_warmup   = var.health_check_grace_period
+  wait_for_capacity_timeout = "${var.boot_timeout}s"
 
   enabled_metrics = [
     "GroupDesiredCapacity",
@@ -123,6 +124,12 @@ resource "aws_autoscaling_group" "this" {
     # The scaling policy decides from then on.
     ignore_changes = [desired_capacity]
   }
+
+  # A machine reads secrets and says that it is ready while it boots.
+  depends_on = [
+    aws_iam_role_policy.instance,
+    aws_iam_role_policy_attachment.instance,
+  ]
 }
 
 resource "aws_autoscaling_policy" "cpu" {

@@ -1,6 +1,6 @@
 <<ubuntu>># In a private subnet, without a key and without an open port: Session Manager is the only way in, and IAM says who may.
 resource "aws_instance" "this" {
-  ami                         = var.image_id == null ? data.aws_ami.ubuntu[0].id : var.image_id
+  ami                         = data.aws_ami.this.id
   instance_type               = var.instance_type
   subnet_id                   = var.subnet_id
   vpc_security_group_ids      = [var.security_group_id]

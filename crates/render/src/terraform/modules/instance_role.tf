@@ -93,7 +93,7 @@ data "aws_iam_policy_document" "instance" {
   statement {
     sid       = "Ready"
     actions   = ["autoscaling:CompleteLifecycleAction"]
-    resources = [aws_autoscaling_group.this.arn]
+    resources = ["arn:${data.aws_partition.current.partition}:autoscaling:*:${data.aws_caller_identity.current.account_id}:autoScalingGroup:*:autoScalingGroupName/${var.group_name}"]
   }
   <% endif %>
 }

@@ -84,7 +84,7 @@ resource "aws_vpc_security_group_egress_rule" "<<app>>_web" {
 # <<store.title>>: reached by <% if store.called %>the services that use it<% else %>nobody: no service of the file uses it<% endif %>, and opens no connection itself.
 resource "aws_security_group" "<<store.id>>" {
   name        = "${var.name_prefix}-<<store.group>>"
-  description = "<<store.title>> `<<store.name>>`"
+  description = "<<store.title>> <<store.name>>"
   vpc_id      = var.vpc_id
 
   tags = { Name = "${var.name_prefix}-<<store.group>>" }
@@ -104,7 +104,7 @@ resource "aws_vpc_security_group_ingress_rule" "<<store.id>>_app" {
 <% if alb %>
 resource "aws_vpc_security_group_egress_rule" "<<app>>_<<store.id>>" {
   security_group_id            = aws_security_group.<<app>>.id
-  description                  = "<<store.title>> `<<store.name>>`"
+  description                  = "<<store.title>> <<store.name>>"
   referenced_security_group_id = aws_security_group.<<store.id>>.id
   from_port                    = <<store.port>>
   to_port                      = <<store.port>>
@@ -125,7 +125,7 @@ resource "aws_vpc_security_group_ingress_rule" "<<store.id>>_bastion" {
 
 resource "aws_vpc_security_group_egress_rule" "bastion_<<store.id>>" {
   security_group_id            = aws_security_group.bastion.id
-  description                  = "<<store.title>> `<<store.name>>`"
+  description                  = "<<store.title>> <<store.name>>"
   referenced_security_group_id = aws_security_group.<<store.id>>.id
   from_port                    = <<store.port>>
   to_port                      = <<store.port>>

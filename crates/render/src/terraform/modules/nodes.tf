@@ -4,7 +4,7 @@ data "aws_region" "current" {}
 resource "aws_instance" "this" {
   for_each = local.nodes
 
-  ami                    = var.image_id == null ? data.aws_ami.ubuntu[0].id : var.image_id
+  ami                    = data.aws_ami.this.id
   instance_type          = var.instance_type
   subnet_id              = each.value
   vpc_security_group_ids = [var.security_group_id]
