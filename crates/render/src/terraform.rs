@@ -99,9 +99,14 @@ fn make(input: &Input<'_>, rendered: &mut Rendered) {
     );
     rendered.add(".gitignore", readme::IGNORED);
     rendered.add("README.md", readme::readme(&facts, &modules));
-    rendered.add("bootstrap/main.tf", header + &readme::bootstrap(&facts));
+    rendered.add(
+        "bootstrap/main.tf",
+        header.clone() + &readme::bootstrap(&facts),
+    );
     if facts.has.recovery {
         rendered.add("dr/README.md", readme::recovery(&facts));
+        let values = header.clone() + &readme::recovery_values(&facts);
+        rendered.add("dr/recovery.tfvars", values);
     }
 }
 
@@ -159,6 +164,25 @@ fn modules(facts: &Facts<'_>, rendered: &mut Rendered) -> Vec<Module> {
     modules
 }
 
+/// What the roles of a cluster are for; a service's own role is called after the service.
+const ROLES: [&str; 15] = [
+    "admin",
+    "aws-backup",
+    "backup",
+    "cluster",
+    "cluster-autoscaler",
+    "deploy",
+    "developer",
+    "ebs-csi",
+    "efs-csi",
+    "external-secrets",
+    "flow-logs",
+    "load-balancer",
+    "node",
+    "readonly",
+    "rotation",
+];
+
 /// What of the plan is not in the files.
 fn gaps(facts: &Facts<'_>, rendered: &mut Rendered) {
     let Facts { plan, cloud, .. } = facts;
@@ -194,6 +218,20 @@ fn gaps(facts: &Facts<'_>, rendered: &mut Rendered) {
             rendered.gap(
                 format!("secrets `{name}`"),
                 "the environment keeps its secrets elsewhere (`secret_store`)",
+            );
+        }
+    }
+    if facts.has.eks && !facts.has.ingress_alb && cloud.protection.waf {
+        rendered.gap(
+            "cloud.protection.waf",
+            "the ingress is nginx behind a network load balancer, which no web application firewall of AWS can stand before",
+        );
+    }
+    for service in facts.service_buckets.keys().filter(|_| facts.has.eks) {
+        if ROLES.contains(&service.as_str()) {
+            rendered.gap(
+                format!("services.{service}.buckets"),
+                "the role of the service has the name of another role: give the service another name",
             );
         }
     }

@@ -6,13 +6,13 @@ use serde_json::json;
 
 use super::data::{bucket_module, protection, store_secret};
 use super::facts::Facts;
-use super::hcl::{Value, quote};
+use super::hcl::{Value, map_key, quote};
 use super::shared::{
-    enable_encryption, fill, kms_key_arn, log_retention_days, name_prefix, private_subnet_ids,
-    security_group_id, topic_arn, vpc_id,
+    enable_encryption, fill, kms_key_arn, log_retention_days, name_prefix, prefixed_code,
+    private_subnet_ids, security_group_id, topic_arn, vpc_id,
 };
 use super::stack::{Argument, Module, argument, output};
-use crate::{machine, names};
+use crate::machine;
 
 /// How long a machine may take until it has reported that its application answers: packages, source and migrations.
 const BOOT: Duration = Duration::from_secs(1800);
@@ -128,10 +128,10 @@ pub(super) fn eks(facts: &Facts<'_>) -> Module {
         log_retention_days(facts),
         kms_key_arn(),
     ]);
-    if facts.has.external_secrets || facts.has.service_buckets {
+    if facts.has.external_secrets || facts.has.service_buckets || facts.has.dumps {
         module = module.takes([
             argument("namespace", "string", "Namespace of the application.")
-                .knob("kubernetes_namespace", &facts.plan.kubernetes.namespace),
+                .code("var.kubernetes_namespace", &facts.plan.kubernetes.namespace),
         ]);
     }
     if facts.has.external_secrets {
@@ -154,7 +154,7 @@ pub(super) fn eks(facts: &Facts<'_>) -> Module {
                     .iter()
                     .map(|bucket| format!("module.{}.arn", bucket_module(bucket)))
                     .collect();
-                format!("{} = [{}]", quote(service.as_str()), arns.join(", "))
+                format!("{} = [{}]", map_key(service.as_str()), arns.join(", "))
             })
             .collect();
         let example = facts
@@ -177,7 +177,40 @@ pub(super) fn eks(facts: &Facts<'_>) -> Module {
                 "map(string)",
                 "What the role of each such service is called.",
             )
-            .code(service_roles(facts).source(), service_roles(facts)),
+            .code(
+                service_roles(facts),
+                Value::Map(
+                    facts
+                        .service_buckets
+                        .keys()
+                        .map(|name| {
+                            (
+                                name.to_string(),
+                                Value::from(format!("{}-{name}", facts.prefix)),
+                            )
+                        })
+                        .collect(),
+                ),
+            ),
+        ]);
+    }
+    if facts.has.dumps {
+        let accounts: Vec<String> = facts
+            .dumped
+            .iter()
+            .map(|store| format!("{store}-backup"))
+            .collect();
+        module = module.takes([
+            argument(
+                "backup_accounts",
+                "list(string)",
+                "Service accounts of the jobs that dump stores.",
+            )
+            .code(Value::from(accounts.clone()).source(), accounts),
+            argument("backup_bucket_arn", "string", "Where the dumps go.").code(
+                format!("module.{}.arn", bucket_module(&facts.backups())),
+                "arn:aws:s3:::backups",
+            ),
         ]);
     }
     if facts.has.ingress_alb {
@@ -197,12 +230,12 @@ pub(super) fn eks(facts: &Facts<'_>) -> Module {
     module
 }
 
-fn service_roles(facts: &Facts<'_>) -> Value {
-    let roles = facts.service_buckets.keys().map(|service| {
-        let role = names::dns_label(&format!("{}-{service}", facts.prefix), 64);
-        (service.to_string(), Value::from(role))
+fn service_roles(facts: &Facts<'_>) -> String {
+    let lines = facts.service_buckets.keys().map(|service| {
+        let role = prefixed_code(facts, service.as_str(), 64).0;
+        format!("{} = {role}\n", map_key(service.as_str()))
     });
-    Value::Map(roles.collect())
+    format!("{{\n{}}}", lines.collect::<String>())
 }
 
 /// Roles, policies of EKS and namespaces of the access entries.
@@ -220,9 +253,8 @@ fn entries(facts: &Facts<'_>) -> Vec<(&'static str, &'static str, bool)> {
 }
 
 fn access(facts: &Facts<'_>) -> String {
-    let namespace = quote(facts.plan.kubernetes.namespace.as_str());
     let lines = entries(facts).into_iter().map(|(role, policy, within)| {
-        let namespaces = if within { format!("[{namespace}]") } else { "[]".to_owned() };
+        let namespaces = if within { "[var.kubernetes_namespace]".to_owned() } else { "[]".to_owned() };
         format!("{role} = {{\nrole_arn = module.iam.role_arns[\"{role}\"]\npolicy = \"{policy}\"\nnamespaces = {namespaces}\n}}\n")
     });
     format!("{{\n{}}}", lines.collect::<String>())

@@ -8,7 +8,7 @@ use super::hcl::Value;
 use super::network::group_id;
 use super::shared::{
     KEY, deletion_protection, enable_encryption, fill, kms_key_arn, log_retention_days,
-    name_prefix, replica_region, security_group_id,
+    name_prefix, prefixed, replica_region, security_group_id,
 };
 use super::stack::{Argument, Module, argument, output};
 use crate::names;
@@ -92,7 +92,6 @@ fn rds(facts: &Facts<'_>, store: &Managed<'_>) -> Module {
         "replica": database.replica_zone.is_some(),
         "recovery": facts.has.recovery,
     });
-    let monitoring = names::dns_label(&format!("{}-{}-monitoring", facts.prefix, store.name), 64);
     let several = facts
         .stores
         .iter()
@@ -231,12 +230,13 @@ fn rds(facts: &Facts<'_>, store: &Managed<'_>) -> Module {
                 super::hcl::quote(&store_secret(facts, store.name)),
                 store_secret(facts, store.name),
             ),
-            argument(
+            prefixed(
+                facts,
                 "monitoring_role_name",
-                "string",
                 "What the role of enhanced monitoring is called.",
-            )
-            .code(super::hcl::quote(&monitoring), monitoring.clone()),
+                &format!("{}-monitoring", store.name),
+                64,
+            ),
             enable_encryption(facts),
             subnets(facts),
             group(facts, store),
@@ -346,12 +346,14 @@ fn elasticache(facts: &Facts<'_>, store: &Managed<'_>) -> Module {
 /// A bucket's name as an expression: the account is known only when it is applied.
 pub(super) fn bucket_name(facts: &Facts<'_>, bucket: &Bucket) -> String {
     let name = bucket.name.replace("{project}", facts.plan.name.as_str());
-    super::hcl::quote(&name)
-        .replace("{environment}", "${var.environment}")
-        .replace(
-            "{account}",
-            "${data.aws_caller_identity.current.account_id}",
-        )
+    let name = match name.strip_prefix(&facts.prefix) {
+        Some(rest) => super::hcl::quote(rest).replacen('"', "\"${var.name_prefix}", 1),
+        None => super::hcl::quote(&name),
+    };
+    name.replace("{environment}", "${var.environment}").replace(
+        "{account}",
+        "${data.aws_caller_identity.current.account_id}",
+    )
 }
 
 /// The same for the copy in the recovery region.
@@ -396,14 +398,14 @@ pub(super) fn bucket(facts: &Facts<'_>, purpose: &Name, bucket: &Bucket) -> Modu
             output("arn", "The bucket.", "aws_s3_bucket.this.arn"),
         ]);
     if facts.has.recovery {
-        let role = names::dns_label(&format!("{}-{purpose}-replication", facts.prefix), 64);
         module = module.takes([
-            argument(
+            prefixed(
+                facts,
                 "replication_role_name",
-                "string",
                 "What the role that copies objects is called.",
-            )
-            .code(super::hcl::quote(&role), role.clone()),
+                &format!("{purpose}-replication"),
+                64,
+            ),
             argument(
                 "replica_bucket_arn",
                 "string",

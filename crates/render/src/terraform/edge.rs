@@ -5,10 +5,9 @@ use serde_json::json;
 use super::data::protection;
 use super::facts::{Facts, Https};
 use super::shared::{
-    fill, kms_key_arn, log_retention_days, name_prefix, security_group_id, vpc_id,
+    fill, kms_key_arn, log_retention_days, name_prefix, prefixed, security_group_id, vpc_id,
 };
 use super::stack::{Argument, Module, argument, output};
-use crate::names;
 
 pub(super) fn alb(facts: &Facts<'_>) -> Module {
     let balancer = &facts.cloud.load_balancer;
@@ -18,7 +17,6 @@ pub(super) fn alb(facts: &Facts<'_>) -> Module {
     } else {
         "module.vpc.private_subnet_ids"
     };
-    let name = |what: &str| names::dns_label(&format!("{}-{what}", facts.prefix), 32);
     Module::new(
         "alb",
         "The load balancer, its target group and its access log.",
@@ -30,15 +28,21 @@ pub(super) fn alb(facts: &Facts<'_>) -> Module {
     )
     .takes([
         name_prefix(facts),
-        argument("name", "string", "What the load balancer is called.")
-            .code(super::hcl::quote(&name("alb")), name("alb"))
-            .check("length(<it>) <= 32", "At most 32 characters."),
-        argument(
-            "target_group_name",
-            "string",
-            "What the target group is called.",
+        prefixed(
+            facts,
+            "name",
+            "What the load balancer is called.",
+            "alb",
+            32,
         )
-        .code(super::hcl::quote(&name("app")), name("app"))
+        .check("length(<it>) <= 32", "At most 32 characters."),
+        prefixed(
+            facts,
+            "target_group_name",
+            "What the target group is called.",
+            "app",
+            32,
+        )
         .check("length(<it>) <= 32", "At most 32 characters."),
         argument(
             "internet_facing",

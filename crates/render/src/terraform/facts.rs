@@ -77,6 +77,8 @@ pub(super) struct Facts<'a> {
     pub(super) secrets: BTreeMap<String, Kept>,
     /// Buckets of each service.
     pub(super) service_buckets: BTreeMap<Name, Vec<Name>>,
+    /// PostgreSQL servers of the cluster that are dumped to the bucket of backups.
+    pub(super) dumped: Vec<&'a Name>,
     /// Switches for the templates.
     pub(super) has: Has,
 }
@@ -120,6 +122,8 @@ pub(super) struct Has {
     pub(super) secrets: bool,
     pub(super) rotation: bool,
     pub(super) external_secrets: bool,
+    /// Jobs of the cluster that put dumps into a bucket.
+    pub(super) dumps: bool,
     pub(super) recovery: bool,
     pub(super) backup: bool,
     pub(super) waf: bool,
@@ -165,6 +169,7 @@ impl<'a> Facts<'a> {
         let external = plan.secret_store.provider == SecretProvider::AwsSecretsManager;
         let has_secrets = external && !secrets.is_empty();
         let ingress_alb = eks && plan.kubernetes.ingress == IngressClass::Alb;
+        let dumped = dumped(plan, cloud);
         let has = Has {
             eks,
             ec2: cloud.compute == Compute::Ec2,
@@ -182,6 +187,7 @@ impl<'a> Facts<'a> {
             secrets: has_secrets,
             rotation: has_secrets && secrets.values().any(|kept| !kept.rotated.is_empty()),
             external_secrets: eks && external && (has_secrets || postgres || redis),
+            dumps: !dumped.is_empty(),
             recovery: cloud.recovery_region.is_some(),
             backup: postgres || efs,
             waf: !eks || ingress_alb,
@@ -208,8 +214,19 @@ impl<'a> Facts<'a> {
                 BTreeMap::new()
             },
             service_buckets,
+            dumped,
             has,
         }
+    }
+
+    /// The bucket that dumps go to.
+    pub(super) fn backups(&self) -> Name {
+        let found = self
+            .cloud
+            .buckets
+            .keys()
+            .find(|name| name.as_str() == BACKUPS);
+        found.unwrap_or(&self.plan.name).clone()
     }
 
     /// The environment's name.
@@ -319,6 +336,25 @@ pub(super) fn days(duration: std::time::Duration) -> u64 {
 /// Whether a log group is meant for VPC flow logs.
 pub(super) fn is_flow_log(name: &str) -> bool {
     name.starts_with("/aws/vpc/")
+}
+
+/// The purpose of the bucket that dumps go to.
+const BACKUPS: &str = "backups";
+
+fn dumped<'a>(plan: &'a Plan, cloud: &Cloud) -> Vec<&'a Name> {
+    if cloud.compute != Compute::Eks
+        || cloud.stores != StoresBy::Cluster
+        || !cloud.buckets.contains_key(BACKUPS)
+    {
+        return vec![];
+    }
+    let stores = plan.stores.iter().filter(|(_, store)| {
+        store.engine == StoreEngine::Postgres
+            && store.backups.is_some()
+            && store.backup_volume.is_none()
+            && store.external_url.is_none()
+    });
+    stores.map(|(name, _)| name).collect()
 }
 
 fn managed<'a>(plan: &'a Plan, cloud: &'a Cloud) -> Vec<Managed<'a>> {

@@ -118,11 +118,14 @@ pub(super) fn quote(text: &str) -> String {
     quoted.replace("${", "$${").replace("%{", "%%{")
 }
 
-fn map_key(key: &str) -> String {
+/// `key` as it stands in an object: quoted where it is no identifier.
+pub(super) fn map_key(key: &str) -> String {
     let plain = key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && key
             .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+        // These begin an expression or are values.
+        && !matches!(key, "for" | "if" | "null" | "true" | "false");
     if plain { key.to_owned() } else { quote(key) }
 }
 

@@ -7,7 +7,7 @@ use super::facts::{Facts, Https};
 use super::root::{PROVIDERS, knobs, required_version};
 use super::stack::{Module, Source};
 use super::{compute, data, hcl};
-use crate::template;
+use crate::{names, template};
 
 /// What Git does not see.
 pub(super) const IGNORED: &str = "# Working files of Terraform, and values that are nobody else's business.\n.terraform/\n*.tfplan\n*.tfstate\n*.tfstate.*\n*.tfvars\nmodules/secrets/rotate.zip\nplan\n";
@@ -40,7 +40,7 @@ pub(super) fn readme(facts: &Facts<'_>, modules: &[Module]) -> String {
         .map(|store| {
             format!(
                 "-var {}_deletion_protection=false",
-                crate::names::identifier(store.name.as_str())
+                names::identifier(store.name.as_str())
             )
         })
         .collect();
@@ -134,33 +134,117 @@ pub(super) fn recovery(facts: &Facts<'_>) -> String {
             })
         })
         .collect();
-    let zones: Vec<String> = cloud
-        .network
-        .zones
-        .iter()
-        .map(|zone| zone.replace(&cloud.region, &recovery))
-        .collect();
-    let secrets: Vec<String> = facts
+    let mut secrets: Vec<serde_json::Value> = facts
         .secrets
         .keys()
-        .cloned()
-        .chain(compute::store_secrets(facts))
+        .map(|name| json!({ "name": name, "address": format!("module.secrets.aws_secretsmanager_secret.this[\"{name}\"]") }))
         .collect();
-    let buckets: Vec<String> = cloud
+    for store in &facts.stores {
+        let address = format!(
+            "module.{}.aws_secretsmanager_secret.this",
+            facts.module_of(store)
+        );
+        secrets.push(json!({ "name": data::store_secret(facts, store.name), "address": address }));
+    }
+    let buckets: Vec<serde_json::Value> = cloud
         .buckets
         .values()
-        .map(|bucket| data::example_name(facts, bucket).replace("123456789012", "ACCOUNT"))
+        .map(|bucket| {
+            let name = data::example_name(facts, bucket).replace("123456789012", "ACCOUNT");
+            let there = match name.strip_prefix(&facts.prefix) {
+                Some(rest) => format!("{}{rest}", recovery_prefix(facts)),
+                None => name.replace(&facts.environment(), &format!("{}-dr", facts.environment())),
+            };
+            json!({ "name": there, "replica": format!("replica-{name}") })
+        })
         .collect();
     template::fill(
         include_str!("modules/dr.md"),
         json!({
             "header": crate::header(facts.plan), "project": facts.plan.name, "environment": facts.environment(),
             "region": cloud.region, "recovery_region": recovery, "databases": databases,
+            "replica": postgres().any(|store| store.database.replica_zone.is_some()),
             "keep_days": postgres().map(|store| store.keep_days).max().unwrap_or(7),
-            "secrets": secrets, "images": facts.has.ecr, "buckets": buckets,
-            "zones": hcl::Value::from(zones).source(),
+            "secrets": secrets, "images": facts.has.ecr, "buckets": buckets, "vault": facts.has.backup,
+            "prefix": facts.prefix, "recovery_prefix": recovery_prefix(facts), "state": cloud.state.bucket,
         }),
     )
+}
+
+/// A region that is neither of both, on the continent of the second if it has one.
+fn third_region(first: &str, second: &str) -> &'static str {
+    const REGIONS: [&str; 9] = [
+        "us-east-2",
+        "us-west-2",
+        "us-east-1",
+        "eu-west-1",
+        "eu-central-1",
+        "eu-north-1",
+        "ap-southeast-1",
+        "ap-northeast-1",
+        "ap-southeast-2",
+    ];
+    let continent = second.split('-').next().unwrap_or_default();
+    let free = || {
+        REGIONS
+            .iter()
+            .filter(|region| **region != first && **region != second)
+    };
+    let near = free().find(|region| region.starts_with(continent));
+    near.or_else(|| free().next())
+        .copied()
+        .unwrap_or(REGIONS[0])
+}
+
+/// What names begin with in the recovery region.
+fn recovery_prefix(facts: &Facts<'_>) -> String {
+    names::dns_label(&format!("{}-dr", facts.prefix), 40)
+}
+
+/// The variables that differ in the recovery region.
+pub(super) fn recovery_values(facts: &Facts<'_>) -> String {
+    let cloud = facts.cloud;
+    let recovery = cloud.recovery_region.clone().unwrap_or_default();
+    let there = |zone: &String| zone.replace(&cloud.region, &recovery);
+    let zones: Vec<String> = cloud.network.zones.iter().map(there).collect();
+    let mut lines: Vec<(String, hcl::Value)> = vec![
+        ("aws_region".to_owned(), (&recovery).into()),
+        (
+            "recovery_region".to_owned(),
+            third_region(&cloud.region, &recovery).into(),
+        ),
+        ("name_prefix".to_owned(), recovery_prefix(facts).into()),
+        ("availability_zones".to_owned(), zones.into()),
+    ];
+    if cloud
+        .buckets
+        .values()
+        .any(|bucket| bucket.name.contains("{environment}"))
+    {
+        lines.push((
+            "environment".to_owned(),
+            format!("{}-dr", facts.environment()).into(),
+        ));
+    }
+    if facts.has.pipeline {
+        lines.push(("create_github_oidc_provider".to_owned(), false.into()));
+    }
+    for store in &facts.stores {
+        let knob = |what: &str| format!("{}_{what}", names::identifier(store.name.as_str()));
+        let zones = [
+            ("primary_zone", &store.database.zone),
+            ("replica_zone", &store.database.replica_zone),
+        ];
+        for (what, zone) in zones {
+            if let (Some(zone), StoreEngine::Postgres) = (zone, store.engine) {
+                lines.push((knob(what), there(zone).into()));
+            }
+        }
+    }
+    let lines = lines
+        .iter()
+        .map(|(name, value)| format!("{name} = {}\n", value.source()));
+    hcl::format(&lines.collect::<String>())
 }
 
 /// The bucket and the table of the state.

@@ -109,6 +109,16 @@ fn general(facts: &Facts<'_>) -> Vec<Argument> {
         name_prefix(facts),
     ];
     general.extend(replica_region(facts));
+    if facts.has.eks {
+        general.push(
+            argument(
+                "kubernetes_namespace",
+                "string",
+                "Namespace of the application.",
+            )
+            .is(&facts.plan.kubernetes.namespace),
+        );
+    }
     general
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::facts::Facts;
 use super::hcl;
 use super::stack::{Argument, argument};
-use crate::template;
+use crate::{names, template};
 
 /// A module's file from its template.
 pub(super) fn fill(source: &str, context: impl Serialize) -> String {
@@ -106,4 +106,27 @@ pub(super) fn replica_region(facts: &Facts<'_>) -> Option<Argument> {
 
 pub(super) fn topic_arn(about: &str) -> Argument {
     argument("topic_arn", "string", about).code("module.cloudwatch.topic_arn", TOPIC)
+}
+
+/// `PREFIX-what` as an expression and as it is, with the root's variable in it unless the name has to be cut.
+pub(super) fn prefixed_code(facts: &Facts<'_>, what: &str, max: usize) -> (String, String) {
+    let whole = names::dns_label(&format!("{}-{what}", facts.prefix), max);
+    let code = if whole == format!("{}-{what}", facts.prefix) {
+        format!("\"${{var.name_prefix}}-{what}\"")
+    } else {
+        hcl::quote(&whole)
+    };
+    (code, whole)
+}
+
+/// An argument that is a name of that kind.
+pub(super) fn prefixed(
+    facts: &Facts<'_>,
+    name: &'static str,
+    about: &str,
+    what: &str,
+    max: usize,
+) -> Argument {
+    let (code, whole) = prefixed_code(facts, what, max);
+    argument(name, "string", about).code(code, whole)
 }

@@ -44,7 +44,7 @@ data "aws_iam_policy_document" "assume" {
 }
 
 resource "aws_iam_role" "this" {
-  name               = "${var.name_prefix}-backup"
+  name               = "${var.name_prefix}-aws-backup"
   assume_role_policy = data.aws_iam_policy_document.assume.json
 }
 

@@ -21,9 +21,16 @@ data "aws_iam_policy_document" "load_balancer" {
       "ec2:DescribeSecurityGroups",
       "ec2:DescribeSubnets",
       "ec2:DescribeTags",
+      "ec2:DescribeVpcPeeringConnections",
       "ec2:DescribeVpcs",
       "ec2:GetSecurityGroupsForVpc",
       "elasticloadbalancing:Describe*",
+      "iam:GetServerCertificate",
+      "iam:ListServerCertificates",
+      "shield:DescribeProtection",
+      "shield:GetSubscriptionState",
+      "waf-regional:GetWebACL",
+      "waf-regional:GetWebACLForResource",
       "wafv2:GetWebACL",
       "wafv2:GetWebACLForResource",
     ]
@@ -78,7 +85,7 @@ data "aws_iam_policy_document" "load_balancer" {
     condition {
       test     = "StringEquals"
       variable = "elasticloadbalancing:CreateAction"
-      values   = ["CreateLoadBalancer", "CreateTargetGroup"]
+      values   = ["CreateListener", "CreateLoadBalancer", "CreateRule", "CreateTargetGroup"]
     }
 
     condition {
@@ -106,6 +113,7 @@ data "aws_iam_policy_document" "load_balancer" {
       "elasticloadbalancing:DeleteTargetGroup",
       "elasticloadbalancing:DeregisterTargets",
       "elasticloadbalancing:ModifyListener",
+      "elasticloadbalancing:ModifyListenerAttributes",
       "elasticloadbalancing:ModifyLoadBalancerAttributes",
       "elasticloadbalancing:ModifyRule",
       "elasticloadbalancing:ModifyTargetGroup",
@@ -140,14 +148,29 @@ data "aws_iam_policy_document" "load_balancer" {
       "arn:${data.aws_partition.current.partition}:ec2:*:*:security-group/${aws_eks_cluster.this.vpc_config[0].cluster_security_group_id}",
     ]
   }
-  <% if waf %>
 
-  statement {
-    sid       = "Firewall"
-    actions   = ["wafv2:AssociateWebACL"]
-    resources = var.web_acl_arns
+  dynamic "statement" {
+    for_each = length(var.web_acl_arns) > 0 ? [var.web_acl_arns] : []
+
+    content {
+      sid       = "Firewall"
+      actions   = ["wafv2:AssociateWebACL"]
+      resources = statement.value
+    }
   }
-  <% endif %>
+
+  # The first load balancer of an account brings a role of AWS's own.
+  statement {
+    sid       = "FirstLoadBalancer"
+    actions   = ["iam:CreateServiceLinkedRole"]
+    resources = ["*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:AWSServiceName"
+      values   = ["elasticloadbalancing.amazonaws.com"]
+    }
+  }
 }
 
 resource "aws_iam_role_policy" "load_balancer" {

@@ -227,3 +227,53 @@ resource "aws_iam_role_policy" "service" {
 }
 
 <% endif %>
+<% if dumps %>
+# Jobs that dump the stores of the cluster: they put objects, and can neither read nor delete any.
+data "aws_iam_policy_document" "backup_assume" {
+  statement {
+    actions = ["sts:AssumeRoleWithWebIdentity"]
+
+    principals {
+      type        = "Federated"
+      identifiers = [aws_iam_openid_connect_provider.this.arn]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "${local.issuer}:sub"
+      values   = [for account in var.backup_accounts : "system:serviceaccount:${var.namespace}:${account}"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "${local.issuer}:aud"
+      values   = ["sts.amazonaws.com"]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "backup" {
+  statement {
+    actions   = ["s3:PutObject"]
+    resources = ["${var.backup_bucket_arn}/*"]
+  }
+
+  statement {
+    # An upload in parts is read back once by S3.
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [var.kms_key_arn]
+  }
+}
+
+resource "aws_iam_role" "backup" {
+  name               = "${var.name_prefix}-backup"
+  assume_role_policy = data.aws_iam_policy_document.backup_assume.json
+}
+
+resource "aws_iam_role_policy" "backup" {
+  name   = "put-dumps"
+  role   = aws_iam_role.backup.id
+  policy = data.aws_iam_policy_document.backup.json
+}
+
+<% endif %>
