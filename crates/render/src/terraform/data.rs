@@ -85,11 +85,17 @@ fn windows(store: &Managed<'_>, backup: &'static str) -> [Argument; 2] {
 
 fn rds(facts: &Facts<'_>, store: &Managed<'_>) -> Module {
     let database = store.database;
+    // Every database calls the same module: it has what any of them needs.
+    let postgres = || {
+        let stores = facts.stores.iter();
+        stores.filter(|other| other.engine == StoreEngine::Postgres)
+    };
+    let zoned = postgres().any(|other| other.database.zone.is_some());
+    let replicated = postgres().any(|other| other.database.replica_zone.is_some());
     let context = json!({
         "port": store.port(),
-        "zone": database.zone.is_some(),
-        "multi_az": database.multi_az,
-        "replica": database.replica_zone.is_some(),
+        "zone": zoned,
+        "replica": replicated,
         "recovery": facts.has.recovery,
     });
     let several = facts
@@ -178,13 +184,13 @@ fn rds(facts: &Facts<'_>, store: &Managed<'_>) -> Module {
                 &database.user,
             ),
         ]);
-    if let Some(zone) = &database.zone {
+    if zoned {
         module = module.takes([knob(
             store,
             "primary_zone",
             "string",
-            "Zone of the primary",
-            zone,
+            "Zone of the primary; null: any",
+            database.zone.as_ref(),
         )]);
     }
     module = module.takes([knob(
@@ -194,13 +200,13 @@ fn rds(facts: &Facts<'_>, store: &Managed<'_>) -> Module {
         "Keep a standby in another zone",
         database.multi_az,
     )]);
-    if let Some(zone) = &database.replica_zone {
+    if replicated {
         module = module.takes([knob(
             store,
             "replica_zone",
             "string",
-            "Zone of the read replica",
-            zone,
+            "Zone of the read replica; null: there is none",
+            database.replica_zone.as_ref(),
         )]);
     }
     module = module
@@ -270,7 +276,7 @@ fn rds(facts: &Facts<'_>, store: &Managed<'_>) -> Module {
             .after(&["aws_secretsmanager_secret_version.this"])
             .public_as(public("secret_arn")),
         ]);
-    if database.zone.is_some() && database.multi_az {
+    if zoned {
         module = module.gives([output(
             "primary_zone",
             "Zone that the primary is meant for, and the one that it is in: RDS chooses that of a Multi-AZ instance itself. To move it: aws rds reboot-db-instance --force-failover",
@@ -278,11 +284,11 @@ fn rds(facts: &Facts<'_>, store: &Managed<'_>) -> Module {
         )
         .public_as(public("primary_zone"))]);
     }
-    if database.replica_zone.is_some() {
+    if replicated {
         module = module.gives([output(
             "replica_endpoint",
             "Host and port of the read replica.",
-            "aws_db_instance.replica.endpoint",
+            "one(aws_db_instance.replica[*].endpoint)",
         )
         .public_as(public("replica_endpoint"))]);
     }
@@ -317,7 +323,7 @@ fn elasticache(facts: &Facts<'_>, store: &Managed<'_>) -> Module {
                 .matches("^[5-7](\\.[0-9x]+)*$", "A version such as 7.0."),
             knob(store, "node_type", "string", "Class of the nodes", &database.instance)
                 .matches("^cache\\.[a-z0-9]+\\.[a-z0-9]+$", "A class of ElastiCache such as cache.t3.micro."),
-            knob(store, "nodes", "number", "How many nodes; from two on, another takes over by itself", database.nodes).between(1, 6),
+            knob(store, "node_count", "number", "How many nodes; from two on, another takes over by itself", database.nodes).between(1, 6),
             knob(store, "snapshot_retention_days", "number", "How many days snapshots are kept", store.keep_days).between(0, 35),
         ])
         .takes(windows(store, "snapshot_window"))
@@ -336,7 +342,7 @@ fn elasticache(facts: &Facts<'_>, store: &Managed<'_>) -> Module {
         .gives([
             output("address", "Host of the primary.", "aws_elasticache_replication_group.this.primary_endpoint_address").public_as(public("endpoint")),
             output("reader_address", "Host of the readers.", "aws_elasticache_replication_group.this.reader_endpoint_address").public_as(public("reader_endpoint")),
-            output("node_ids", "Nodes by number.", "{ for index in range(var.nodes) : format(\"%s-%03d\", var.identifier, index + 1) => format(\"%s-%03d\", var.identifier, index + 1) }"),
+            output("node_ids", "Nodes by number.", "{ for index in range(var.node_count) : format(\"%s-%03d\", var.identifier, index + 1) => format(\"%s-%03d\", var.identifier, index + 1) }"),
             output("secret_arn", "Host and token, in Secrets Manager.", "aws_secretsmanager_secret.this.arn")
                 .after(&["aws_secretsmanager_secret_version.this"])
                 .public_as(public("secret_arn")),
