@@ -8,6 +8,7 @@ pub mod flows;
 pub mod languages;
 pub mod model;
 pub mod resolve;
+pub mod rules;
 pub mod template;
 pub mod yaml;
 
