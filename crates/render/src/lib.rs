@@ -10,6 +10,7 @@ pub mod exec_form;
 mod gap;
 pub mod images;
 pub mod k6;
+mod load_profile;
 pub mod locust;
 pub mod names;
 pub mod openapi;

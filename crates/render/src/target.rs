@@ -27,7 +27,13 @@ pub enum Scope {
 }
 
 /// Every target, in the order of the documentation.
-pub const TARGETS: &[Target] = &[];
+pub const TARGETS: &[Target] = &[
+    crate::dockerfile::TARGET,
+    crate::compose::TARGET,
+    crate::k6::TARGET,
+    crate::locust::TARGET,
+    crate::openapi::TARGET,
+];
 
 impl Target {
     /// The target of this name.

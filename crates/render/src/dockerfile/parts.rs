@@ -108,7 +108,10 @@ impl<'a> Parts<'a> {
             .flat_map(|(_, service)| {
                 let volumes = service.volumes.iter().filter(|volume| !volume.read_only);
                 let volumes = volumes.map(|volume| &volume.target);
-                volumes.chain(&service.writable)
+                let uploads = service.static_files.iter();
+                let uploads = uploads.filter(|(prefix, _)| runtime::is_uploaded(service, prefix));
+                let uploads = uploads.map(|(_, folder)| folder);
+                volumes.chain(&service.writable).chain(uploads)
             })
             .map(|path| runtime::in_image(path))
             // Mounted by whoever runs the container.
