@@ -4,19 +4,22 @@
 //! bytes. What a target cannot express it reports as a [`Gap`]; nothing is dropped in silence. Values of secrets never
 //! come here: the plan holds references only.
 
-pub mod compose;
-pub mod dockerfile;
-pub mod exec_form;
+pub mod ansible;
+pub mod cloudformation;
 mod gap;
 pub mod images;
 pub mod k6;
 mod load_profile;
 pub mod locust;
+pub mod machine;
 pub mod names;
-pub mod openapi;
+pub mod nginx;
+pub mod prometheus;
 mod rendered;
+pub mod systemd;
 pub mod target;
 pub mod template;
+pub mod userdata;
 pub mod values;
 pub mod yaml;
 

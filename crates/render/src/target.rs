@@ -1,6 +1,6 @@
 //! The targets: what can be rendered, by name.
 
-use crate::{Input, Rendered};
+use crate::{Input, Rendered, nginx, prometheus, systemd, userdata};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +33,10 @@ pub const TARGETS: &[Target] = &[
     crate::k6::TARGET,
     crate::locust::TARGET,
     crate::openapi::TARGET,
+    userdata::TARGET,
+    prometheus::TARGET,
+    nginx::TARGET,
+    systemd::TARGET,
 ];
 
 impl Target {
@@ -45,13 +49,7 @@ impl Target {
     /// Renders it.
     #[must_use]
     pub fn render(&self, input: &Input<'_>) -> Rendered {
-        let patches = input.plan.patches.iter();
-        let mut rendered = Rendered::new(
-            patches
-                .filter(|patch| patch.target == self.name)
-                .cloned()
-                .collect(),
-        );
+        let mut rendered = Rendered::of(input.plan, self.name);
         (self.make)(input, &mut rendered);
         rendered.finish();
         rendered
