@@ -14,6 +14,7 @@ mod process;
 mod snapshot;
 mod sources;
 mod tool;
+pub mod toolchain;
 mod tree;
 
 pub use artifact::{Artifact, open, prune, prune_cache};

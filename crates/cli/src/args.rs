@@ -159,6 +159,8 @@ impl Command {
             Self::Open(args) => &args.common,
             Self::Check(args) => &args.common,
             Self::Init(args) => &args.common,
+            Self::Render(args) => &args.common,
+            Self::Plan(args) => &args.common,
             Self::Ps(common)
             | Self::Schema(common)
             | Self::Doctor(common)
@@ -215,6 +217,10 @@ pub(crate) enum Command {
     Open(Open),
     /// Check the file: print what is wrong with it, or what it means
     Check(Check),
+    /// Write the files for the real engines: Kubernetes, Terraform, GitHub Actions, Prometheus and more
+    Render(Render),
+    /// Tell in words what would change in the rendered files
+    Plan(PlanArgs),
     /// Print the JSON Schema of wharf.yaml
     Schema(Common),
     /// Write a wharf.yaml for what lies in this folder
@@ -410,6 +416,41 @@ pub(crate) enum Format {
     Yaml,
     /// JSON
     Json,
+}
+
+/// `wharf render`
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Render {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Targets; or `all`, `project` (what is the same for every environment), `environment`
+    #[arg(required_unless_present = "list", value_name = "TARGET")]
+    pub(crate) targets: Vec<String>,
+    /// The folder; each target has one of its own in it [default: deploy, or deploy/ENV, beside the file]
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Write nothing; show what would change, and end with 3 if anything would
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Tell what the targets cannot express
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// Write over files that were changed by hand
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Show every target and whether the plan has anything for it
+    #[arg(long)]
+    pub(crate) list: bool,
+}
+
+/// `wharf plan`
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// The folder to compare with [default: deploy, or deploy/ENV, beside the file]
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 /// `wharf init`

@@ -16,6 +16,8 @@ pub(crate) enum Code {
     Failed = 1,
     /// Wrong usage, or an invalid `wharf.yaml`.
     Usage = 2,
+    /// Something would change (`plan`, `render --check`).
+    Pending = 3,
     /// Something is not ready.
     Unhealthy = 4,
 }

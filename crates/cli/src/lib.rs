@@ -12,6 +12,8 @@ mod launcher;
 mod output;
 mod project;
 mod reference;
+mod rendered_dir;
+mod rendering;
 mod terminal;
 
 pub use reference::reference;
@@ -59,6 +61,8 @@ fn dispatch(
         Command::Rollout(args) => commands::rollout::run(global, &args.command, output),
         Command::Open(args) => commands::open::run(global, &args, output),
         Command::Check(args) => commands::check::run(global, &args, output),
+        Command::Render(args) => commands::render::run(global, &args, output),
+        Command::Plan(args) => commands::plan::run(global, &args, output),
         Command::Schema(_) => commands::schema::run(output),
         Command::Init(args) => commands::init::run(&args, output),
         Command::Doctor(_) => commands::doctor::run(global, output),

@@ -3,9 +3,11 @@
 //! [`resolve()`] takes the text of a `wharf.yaml` and says what it means, or everything that is wrong with it. Nothing
 //! here does I/O.
 
+pub mod diff;
 pub mod flows;
 pub mod model;
 pub mod resolve;
+pub mod rules;
 pub mod template;
 pub mod yaml;
 

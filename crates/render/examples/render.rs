@@ -15,12 +15,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: render FILE ENVIRONMENT|- TARGET|all DIR".into());
     };
     let bytes = std::fs::read(file)?;
-    let base = plan(&bytes, None)?;
+    let folder = Path::new(file).parent().unwrap_or(Path::new("."));
+    let plan = |environment: Option<&str>| plan(&bytes, environment, folder);
+    let base = plan(None)?;
     let mut environments = BTreeMap::new();
     // The names are not in a plan: the file is asked.
     for name in wharf_plan::environments(&bytes) {
         let name: Name = name.parse()?;
-        environments.insert(name.clone(), plan(&bytes, Some(name.as_str()))?);
+        environments.insert(name.clone(), plan(Some(name.as_str()))?);
     }
     let plan = match environment.as_str() {
         "-" => &base,
@@ -58,13 +60,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn plan(bytes: &[u8], environment: Option<&str>) -> Result<Plan, Box<dyn Error>> {
+fn plan(bytes: &[u8], environment: Option<&str>, folder: &Path) -> Result<Plan, Box<dyn Error>> {
     let (plan, diagnostics) = wharf_plan::resolve(bytes, environment);
-    plan.ok_or_else(|| {
+    let mut plan = plan.ok_or_else(|| {
         let messages: Vec<String> = diagnostics
             .iter()
             .map(|diagnostic| diagnostic.message.clone())
             .collect();
-        messages.join("\n").into()
-    })
+        messages.join("\n")
+    })?;
+    wharf_build::toolchain::fill(&mut plan, folder)?;
+    Ok(plan)
 }

@@ -39,6 +39,7 @@ fn project(files: &[(&str, &str)]) -> Project {
             command: None,
             dockerfile: None,
             target: None,
+            toolchain: None,
             args: BTreeMap::new(),
         },
         command: None,

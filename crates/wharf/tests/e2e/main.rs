@@ -10,6 +10,7 @@ mod items;
 mod leftovers;
 mod order;
 mod releases;
+mod render;
 mod resilience;
 mod stack;
 mod stores;
