@@ -8,10 +8,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use wharf_base::ids::Name;
 use wharf_base::units::{Bounds, Bytes, Millicores};
 use wharf_plan::model::{
-    Compute, Framework, Language, Plan, Resources, Service, Source, Store, StoreEngine, StoresBy,
+    Compute, Plan, Resources, Service, Source, Store, StoreEngine, StoresBy,
     Volume, VolumeSource,
 };
 
+use crate::dockerfile::runtime::{self, Runtime};
 use crate::values::{Addresses, StoreAddress, Variable};
 use crate::{images, names, values};
 
@@ -68,6 +69,11 @@ impl<'a> Cluster<'a> {
     pub(super) fn minor(&self) -> u32 {
         let minor = self.plan.kubernetes.version.split('.').nth(1);
         minor.and_then(|minor| minor.parse().ok()).unwrap_or(32)
+    }
+
+    /// The version of a server that the plan names; every one that is rendered here has a default.
+    pub(super) fn version(&self, tool: &str) -> &'a str {
+        self.plan.versions.get(tool).map_or("latest", String::as_str)
     }
 
     /// Whether the store runs somewhere else: in the cloud, or wherever its URL says.
@@ -238,11 +244,7 @@ pub(super) fn host_variable(store: &Name) -> String {
 
 /// Where a volume is mounted; what is not absolute lies in the folder that images start in.
 pub(super) fn mount_path(volume: &Volume) -> String {
-    if volume.target.starts_with('/') {
-        volume.target.clone()
-    } else {
-        format!("/app/{}", volume.target.trim_start_matches("./"))
-    }
+    runtime::in_image(&volume.target)
 }
 
 /// CPU and memory as Kubernetes writes them.
@@ -291,15 +293,7 @@ pub(super) fn bytes(bytes: Bytes) -> Quantity {
     Quantity(bytes.to_string())
 }
 
-/// Whether the image of a service has a shell: those of compiled languages hold the program alone.
+/// Whether the image of a service is known to have a shell: those of compiled languages hold the program alone.
 pub(super) fn has_shell(service: &Service) -> bool {
-    let Source::Build(build) = &service.source else {
-        return false;
-    };
-    let toolchain = build.toolchain.as_ref();
-    toolchain.is_some_and(|toolchain| {
-        matches!(toolchain.language, Language::Python | Language::Node)
-            // Served by the web server of the unprivileged nginx image, which has one as well.
-            || toolchain.framework == Some(Framework::React)
-    })
+    Runtime::of_service(service).is_some_and(Runtime::has_shell)
 }

@@ -131,7 +131,7 @@ fn response_headers(route: &Route) -> BTreeMap<String, String> {
     if route.headers.security {
         for (name, value) in [
             ("X-Content-Type-Options", "nosniff"),
-            ("X-Frame-Options", "DENY"),
+            ("X-Frame-Options", "SAMEORIGIN"),
             ("Referrer-Policy", "strict-origin-when-cross-origin"),
         ] {
             headers.insert(name.to_owned(), value.to_owned());

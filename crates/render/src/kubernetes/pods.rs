@@ -8,11 +8,12 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use wharf_base::ids::Name;
-use wharf_plan::model::{IngressClass, Language, Service, Source, VolumeSource};
+use wharf_plan::model::{IngressClass, Service, VolumeSource};
 
 use super::cluster::{Cluster, has_shell, mount_path, requirements};
 use super::config::{Config, value};
 use super::probes::{command_line, probe, seconds};
+use crate::dockerfile::runtime::{self, Runtime};
 use crate::names;
 
 /// The user that images of services run as.
@@ -158,7 +159,7 @@ fn container(
         name: name.to_string(),
         image: Some(cluster.image(name)?),
         image_pull_policy: Some("IfNotPresent".to_owned()),
-        command: service.command.as_ref().map(command_line),
+        command: command(service),
         ports: (!ports.is_empty()).then_some(ports),
         env: (!env.is_empty()).then_some(env),
         resources: requirements(&service.resources),
@@ -169,6 +170,13 @@ fn container(
         security_context: Some(container_security()),
         ..Container::default()
     })
+}
+
+/// What starts a service, unless its image alone knows it.
+pub(super) fn command(service: &Service) -> Option<Vec<String>> {
+    let by_image = Runtime::of_service(service) == Some(Runtime::Nginx);
+    let command = service.command.as_ref().filter(|_| !by_image)?;
+    Some(command_line(command))
 }
 
 /// A container that runs `command` once with the image and the variables of a service.
@@ -222,33 +230,13 @@ fn volumes(service: &Service) -> (Vec<Volume>, Vec<VolumeMount>) {
             ..mount(name.as_str(), &mount_path(mounted))
         });
     }
-    let mut writable: Vec<String> = service
-        .writable
-        .iter()
-        .map(|path| match path.strip_prefix('/') {
-            Some(_) => path.clone(),
-            None => format!("/app/{}", path.trim_start_matches("./")),
-        })
-        .collect();
-    if needs_tmp(service) && !writable.iter().any(|path| path == "/tmp") {
-        writable.push("/tmp".to_owned());
-    }
-    for path in writable {
+    for path in &service.writable {
+        let path = runtime::in_image(path);
         let name = names::dns_label(&path, 40);
         volumes.push(scratch(&name, "256Mi"));
         mounts.push(mount(&name, &path));
     }
     (volumes, mounts)
-}
-
-/// Interpreters and their servers keep files in `/tmp`; a program of a compiled language says so if it does.
-fn needs_tmp(service: &Service) -> bool {
-    match &service.source {
-        Source::Build(build) => !build.toolchain.as_ref().is_some_and(|toolchain| {
-            matches!(toolchain.language, Language::Rust | Language::Go)
-        }),
-        Source::Image(_) | Source::Command => true,
-    }
 }
 
 /// How long a pod that is to stop goes on answering, until every proxy knows that it leaves; none where nobody sends it

@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use wharf_plan::model::{self, Check, Command};
 
 use super::config::escape;
+use crate::exec_form::exec_form;
 
 /// A probe as Kubernetes makes it; `once` for those that one success is enough for.
 pub(super) fn probe(probe: &model::Probe, once: bool) -> Probe {
@@ -109,13 +110,9 @@ pub(super) fn tcp_probe(port: &str, period: i32, failures: i32) -> Probe {
 }
 
 fn exec(command: &Command) -> ExecAction {
-    let command = match command {
-        // The variables are the shell's business.
-        Command::Shell(line) => vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()],
-        Command::Exec(argv) => argv.clone(),
-    };
+    // Unlike those of containers, the words of a probe are not searched for `$(NAME)`.
     ExecAction {
-        command: Some(command),
+        command: Some(exec_form(command)),
     }
 }
 
@@ -125,46 +122,7 @@ pub(super) fn seconds(duration: Duration) -> i32 {
     i32::try_from(seconds).unwrap_or(i32::MAX)
 }
 
-/// What starts a program. A simple line is split, so that the program itself gets the signals; a line that needs a shell
-/// gets one, and is put in its place where it is one command.
+/// A command as a container starts it; `$(NAME)` stays what it is.
 pub(super) fn command_line(command: &Command) -> Vec<String> {
-    match command {
-        Command::Exec(argv) => argv.iter().map(|word| escape(word)).collect(),
-        Command::Shell(line) => {
-            let special = |c: char| "|&;<>()$`\\\"'*?[]#~{}\n!".contains(c);
-            let assigns = line.split_whitespace().next();
-            let assigns = assigns.is_some_and(|word| word.contains('='));
-            if !line.contains(special) && !assigns {
-                return line.split_whitespace().map(str::to_owned).collect();
-            }
-            let one = !assigns && !line.contains(['|', '&', ';', '\n', '<', '>', '(']);
-            let line = if one {
-                format!("exec {line}")
-            } else {
-                line.clone()
-            };
-            vec!["/bin/sh".to_owned(), "-c".to_owned(), escape(&line)]
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(line: &str, expected: &[&str]) {
-        assert_eq!(command_line(&Command::Shell(line.to_owned())), expected);
-    }
-
-    #[test]
-    fn a_program_is_the_first_process_of_its_container() {
-        check(
-            "celery -A shop worker --loglevel=INFO",
-            &["celery", "-A", "shop", "worker", "--loglevel=INFO"],
-        );
-        check("serve --port $PORT", &["/bin/sh", "-c", "exec serve --port $PORT"]);
-        check("A=1 serve", &["/bin/sh", "-c", "A=1 serve"]);
-        check("a && b $(c)", &["/bin/sh", "-c", "a && b $$(c)"]);
-    }
+    exec_form(command).iter().map(|word| escape(word)).collect()
 }

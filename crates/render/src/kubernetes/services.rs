@@ -264,7 +264,7 @@ fn cron_job(
     service: &Service,
 ) -> Option<Object> {
     let schedule = service.schedule.as_ref()?;
-    let command = service.command.as_ref().map(command_line);
+    let command = pods::command(service);
     let pod = pods::one_shot(cluster, config, name, service, command)?;
     let deadline = schedule.timeout.map(|timeout| i64::from(seconds(timeout)));
     let cron = scheduled(cluster, name.as_str(), &schedule.cron, pod, deadline);

@@ -187,7 +187,7 @@ fn dump(
     ];
     Container {
         name: "dump".to_owned(),
-        image: Some(postgres::image(meant)),
+        image: Some(postgres::image(cluster, meant)),
         command: Some(["sh", "-c", script].map(str::to_owned).into()),
         env: Some(env),
         resources: small((100, 500), (64, 256)),

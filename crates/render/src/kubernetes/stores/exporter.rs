@@ -13,8 +13,8 @@ use super::super::scaling::database;
 use super::{account, deployment, host, scraped};
 use crate::values::store_password;
 
-const POSTGRES: &str = "quay.io/prometheuscommunity/postgres-exporter:v0.15.0";
-const REDIS: &str = "oliver006/redis_exporter:v1.62.0";
+const POSTGRES: &str = "quay.io/prometheuscommunity/postgres-exporter";
+const REDIS: &str = "oliver006/redis_exporter";
 
 /// What the exporter of a store is called.
 pub(crate) fn name(store: &Name) -> String {
@@ -33,13 +33,18 @@ pub(super) fn objects(cluster: &Cluster<'_>, store: &Name, meant: &Store) -> Vec
     let name = name(store);
     let port = port(meant.engine);
     // The users of the images.
-    let (image, user, env) = match meant.engine {
-        StoreEngine::Postgres => (POSTGRES, 65534, postgres(cluster, store)),
-        StoreEngine::Redis => (REDIS, 59000, redis(cluster, store)),
+    let (image, version, user, env) = match meant.engine {
+        StoreEngine::Postgres => (
+            POSTGRES,
+            "postgres_exporter",
+            65534,
+            postgres(cluster, store),
+        ),
+        StoreEngine::Redis => (REDIS, "redis_exporter", 59000, redis(cluster, store)),
     };
     let container = Container {
         name: "exporter".to_owned(),
-        image: Some(image.to_owned()),
+        image: Some(format!("{image}:v{}", cluster.version(version))),
         ports: Some(vec![container_port("metrics", port)]),
         env: Some(env),
         resources: small((10, 100), (32, 64)),

@@ -16,13 +16,16 @@ use super::super::probes::tcp_probe;
 use super::{account, deployment, host, service};
 use crate::values::store_password;
 
-const IMAGE: &str = "edoburu/pgbouncer:v1.23.1-p3";
-
 /// The user `postgres` of the image.
 const USER: i64 = 70;
 
 /// One of them may be replaced while the other works.
 const REPLICAS: u32 = 2;
+
+/// The image; what stands behind the version counts how often it was packaged.
+fn image(cluster: &Cluster<'_>) -> String {
+    format!("edoburu/pgbouncer:v{}-p2", cluster.version("pgbouncer"))
+}
 
 pub(super) fn objects(cluster: &Cluster<'_>, store: &Name, pool: &Pool) -> Vec<Object> {
     let name = Cluster::pool_name(store);
@@ -51,7 +54,7 @@ pub(super) fn objects(cluster: &Cluster<'_>, store: &Name, pool: &Pool) -> Vec<O
     }
     let container = Container {
         name: "pgbouncer".to_owned(),
-        image: Some(IMAGE.to_owned()),
+        image: Some(image(cluster)),
         ports: Some(vec![container_port("postgres", POOL_PORT)]),
         env: Some(env),
         resources: small((50, 250), (32, 128)),

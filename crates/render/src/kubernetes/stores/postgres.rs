@@ -18,9 +18,9 @@ use crate::values::store_password;
 const USER: i64 = 999;
 
 /// The image of a PostgreSQL of the store's version.
-pub(super) fn image(store: &Store) -> String {
-    // The newest major version where the file names none.
-    format!("postgres:{}", store.version.as_deref().unwrap_or("17"))
+pub(super) fn image(cluster: &Cluster<'_>, store: &Store) -> String {
+    let version = store.version.as_deref();
+    format!("postgres:{}", version.unwrap_or(cluster.version("postgres")))
 }
 
 pub(super) fn objects(cluster: &Cluster<'_>, name: &Name, store: &Store) -> Vec<Object> {
@@ -53,7 +53,7 @@ pub(super) fn objects(cluster: &Cluster<'_>, name: &Name, store: &Store) -> Vec<
     }
     let container = Container {
         name: "postgres".to_owned(),
-        image: Some(image(store)),
+        image: Some(image(cluster, store)),
         ports: Some(vec![container_port("postgres", 5432)]),
         env: Some(vec![
             value("POSTGRES_USER", user.clone()),

@@ -35,7 +35,7 @@ pub(super) fn objects(cluster: &Cluster<'_>, name: &Name, store: &Store) -> Vec<
         name: "redis".to_owned(),
         image: Some(format!(
             "redis:{}",
-            store.version.as_deref().unwrap_or("7")
+            store.version.as_deref().unwrap_or(cluster.version("redis"))
         )),
         command: Some(["sh", "-c", start].map(str::to_owned).into()),
         ports: Some(vec![container_port("redis", 6379)]),
