@@ -4,16 +4,6 @@
 //! bytes. What a target cannot express it reports as a [`Gap`]; nothing is dropped in silence. Values of secrets never
 //! come here: the plan holds references only.
 
-pub mod compose;
-pub mod dockerfile;
-pub mod exec_form;
-mod gap;
-pub mod images;
-pub mod k6;
-pub mod locust;
-pub mod names;
-pub mod openapi;
-pub mod prometheus;
 pub mod ansible;
 pub mod cloudformation;
 mod gap;
@@ -21,6 +11,7 @@ pub mod images;
 pub mod machine;
 pub mod names;
 pub mod nginx;
+pub mod prometheus;
 mod rendered;
 pub mod systemd;
 pub mod target;

@@ -1,6 +1,6 @@
 //! The targets: what can be rendered, by name.
 
-use crate::{Input, Rendered, nginx, systemd, userdata};
+use crate::{Input, Rendered, nginx, prometheus, systemd, userdata};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -28,9 +28,11 @@ pub enum Scope {
 
 /// Every target, in the order of the documentation.
 pub const TARGETS: &[Target] = &[
-    crate::prometheus::TARGET,
+    userdata::TARGET,
+    prometheus::TARGET,
+    nginx::TARGET,
+    systemd::TARGET,
 ];
-pub const TARGETS: &[Target] = &[userdata::TARGET, nginx::TARGET, systemd::TARGET];
 
 impl Target {
     /// The target of this name.

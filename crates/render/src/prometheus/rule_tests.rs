@@ -19,7 +19,11 @@ pub(super) fn write(rules: &Rules, header: &str, out: &mut Rendered) {
             "evaluation_interval" => "1m",
             "tests" => tests,
         };
-        out.yaml(&format!("tests/{}.yml", group.name), header, vec![file.into()]);
+        out.yaml(
+            &format!("tests/{}.yml", group.name),
+            header,
+            vec![file.into()],
+        );
     }
 }
 
@@ -29,7 +33,12 @@ fn cases(group: &Group) -> Vec<Yaml> {
         Rule::Record(_) => None,
     });
     alerts
-        .flat_map(|alert| alert.examples.iter().map(move |example| case(alert, example)))
+        .flat_map(|alert| {
+            alert
+                .examples
+                .iter()
+                .map(move |example| case(alert, example))
+        })
         .map(Yaml::from)
         .collect()
 }
