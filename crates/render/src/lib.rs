@@ -6,8 +6,11 @@
 
 pub mod ansible;
 pub mod cloudformation;
+pub mod dockerfile;
+pub mod exec_form;
 mod gap;
 pub mod images;
+pub mod kubernetes;
 pub mod machine;
 pub mod names;
 pub mod nginx;

@@ -1,6 +1,6 @@
 //! The targets: what can be rendered, by name.
 
-use crate::{Input, Rendered, nginx, prometheus, systemd, userdata};
+use crate::{Input, Rendered, kubernetes, nginx, prometheus, systemd, userdata};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +28,7 @@ pub enum Scope {
 
 /// Every target, in the order of the documentation.
 pub const TARGETS: &[Target] = &[
+    kubernetes::TARGET,
     userdata::TARGET,
     prometheus::TARGET,
     nginx::TARGET,
