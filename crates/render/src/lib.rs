@@ -6,11 +6,14 @@
 
 pub mod ansible;
 pub mod cloudformation;
+pub mod dockerfile;
+pub mod exec_form;
 mod gap;
 pub mod images;
 pub mod k6;
 mod load_profile;
 pub mod locust;
+pub mod kubernetes;
 pub mod machine;
 pub mod names;
 pub mod nginx;

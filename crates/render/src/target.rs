@@ -1,6 +1,6 @@
 //! The targets: what can be rendered, by name.
 
-use crate::{Input, Rendered, nginx, prometheus, systemd, userdata};
+use crate::{Input, Rendered, kubernetes, nginx, prometheus, systemd, userdata};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     crate::k6::TARGET,
     crate::locust::TARGET,
     crate::openapi::TARGET,
+    kubernetes::TARGET,
     userdata::TARGET,
     prometheus::TARGET,
     nginx::TARGET,
