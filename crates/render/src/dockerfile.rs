@@ -75,9 +75,10 @@ fn dockerfile(
     header: &str,
     out: &mut Rendered,
 ) -> String {
-    let (Some(service), Some(runtime)) =
-        (input.base.services.get(image.name), Runtime::of(image.build))
-    else {
+    let (Some(service), Some(runtime)) = (
+        input.base.services.get(image.name),
+        Runtime::of(image.build),
+    ) else {
         return String::new();
     };
     let parts = Parts::new(input, image, toolchain, service, runtime);

@@ -94,7 +94,9 @@ fn request(request: &wharf_plan::model::LoadRequest) -> String {
 
 /// A text of JavaScript.
 fn literal(text: &str) -> String {
-    let plain = |c: char| c != '\'' && c != '\\' && !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}');
+    let plain = |c: char| {
+        c != '\'' && c != '\\' && !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}')
+    };
     if text.chars().all(plain) {
         return format!("'{text}'");
     }

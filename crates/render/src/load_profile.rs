@@ -15,7 +15,8 @@ pub(crate) struct Stage {
 
 /// Up, steady, down; spans of no length are left out.
 pub(crate) fn stages(scenario: &Scenario) -> Vec<Stage> {
-    let seconds = |duration: Duration| u64::try_from(duration.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+    let seconds =
+        |duration: Duration| u64::try_from(duration.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
     let (up, down) = (seconds(scenario.ramp_up), seconds(scenario.ramp_down));
     let steady = seconds(scenario.duration).saturating_sub(up.saturating_add(down));
     [(up, scenario.users), (steady, scenario.users), (down, 0)]

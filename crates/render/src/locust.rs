@@ -28,7 +28,8 @@ fn make(input: &Input<'_>, out: &mut Rendered) {
     for (name, scenario) in &input.base.load {
         let file = format!("{name}.py");
         let limits = &scenario.thresholds;
-        let millis = |limit: Option<std::time::Duration>| limit.map(|limit| limit.as_secs_f64() * 1000.0);
+        let millis =
+            |limit: Option<std::time::Duration>| limit.map(|limit| limit.as_secs_f64() * 1000.0);
         let think = scenario.think_time.as_secs_f64();
         let mut at = 0;
         let stages: Vec<Value> = load_profile::stages(scenario)

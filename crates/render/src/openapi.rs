@@ -90,10 +90,22 @@ fn make(input: &Input<'_>, out: &mut Rendered) {
 
 /// The refusals that operations share.
 const REFUSALS: [(u16, &str, &str); 4] = [
-    (400, "BadRequest", "The request is not as it has to be; the body says what is wrong."),
+    (
+        400,
+        "BadRequest",
+        "The request is not as it has to be; the body says what is wrong.",
+    ),
     (404, "NotFound", "There is nothing of this name."),
-    (TOO_LARGE, "TooLarge", "The body is larger than the route lets through."),
-    (RATE_LIMITED, "TooManyRequests", "The client has asked too often; `Retry-After` says how long to wait."),
+    (
+        TOO_LARGE,
+        "TooLarge",
+        "The body is larger than the route lets through.",
+    ),
+    (
+        RATE_LIMITED,
+        "TooManyRequests",
+        "The client has asked too often; `Retry-After` says how long to wait.",
+    ),
 ];
 
 #[derive(Default)]
@@ -137,10 +149,7 @@ impl Document {
         route: Option<&Route>,
     ) -> Map {
         self.tags.insert(service.to_string());
-        let id = self.id(&format!(
-            "{} {path}",
-            operation.method.to_ascii_lowercase()
-        ));
+        let id = self.id(&format!("{} {path}", operation.method.to_ascii_lowercase()));
         let mut made = map! { "operationId" => id.as_str() };
         made.set_some("summary", operation.summary.as_deref());
         made.set("tags", Yaml::Inline(vec![service.into()]));

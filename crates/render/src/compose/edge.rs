@@ -55,12 +55,13 @@ pub(super) fn make(stack: &Stack<'_>, services: &mut Map, configs: &mut Map, out
             services.set(copy.clone(), copier(stack, name, image));
         }
     }
-    configs.set(
-        "traefik",
-        map! { "file" => "./traefik/dynamic.yml" },
-    );
+    configs.set("traefik", map! { "file" => "./traefik/dynamic.yml" });
     configs.set("nginx", map! { "file" => "./nginx/nginx.conf" });
-    out.yaml("traefik/dynamic.yml", &stack.header, vec![dynamic(stack).into()]);
+    out.yaml(
+        "traefik/dynamic.yml",
+        &stack.header,
+        vec![dynamic(stack).into()],
+    );
     out.add("nginx/nginx.conf", nginx::configuration(stack));
 }
 
@@ -193,7 +194,11 @@ fn dynamic(stack: &Stack<'_>) -> Map {
     let mut routers = Map::new();
     for (index, route) in stack.plan.routes.iter().enumerate() {
         let mut tls = Map::new();
-        if !route.host.as_ref().is_some_and(|host| host.starts_with("*.")) {
+        if !route
+            .host
+            .as_ref()
+            .is_some_and(|host| host.starts_with("*."))
+        {
             tls.set("certResolver", "letsencrypt");
         }
         routers.set(

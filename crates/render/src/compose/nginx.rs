@@ -11,10 +11,22 @@ use super::stack::Stack;
 
 /// The security headers that Wharf's own ingress adds where a service does not set them, and their Nginx variables.
 const SECURITY: [(&str, &str, &str); 4] = [
-    ("X-Content-Type-Options", "x_content_type_options", "nosniff"),
+    (
+        "X-Content-Type-Options",
+        "x_content_type_options",
+        "nosniff",
+    ),
     ("X-Frame-Options", "x_frame_options", "SAMEORIGIN"),
-    ("Referrer-Policy", "referrer_policy", "strict-origin-when-cross-origin"),
-    ("Strict-Transport-Security", "strict_transport_security", "max-age=31536000"),
+    (
+        "Referrer-Policy",
+        "referrer_policy",
+        "strict-origin-when-cross-origin",
+    ),
+    (
+        "Strict-Transport-Security",
+        "strict_transport_security",
+        "max-age=31536000",
+    ),
 ];
 
 /// The whole file.
@@ -104,7 +116,10 @@ impl Writer {
         // Nginx has one time for both: the answer's head, and a stream that is silent.
         let patience = limits.request_timeout.max(limits.idle_timeout);
         line(format!("proxy_read_timeout {};", seconds(patience)));
-        line(format!("proxy_send_timeout {};", seconds(limits.idle_timeout)));
+        line(format!(
+            "proxy_send_timeout {};",
+            seconds(limits.idle_timeout)
+        ));
         let headers = &route.headers;
         for (name, value) in &headers.response {
             line(if value.is_empty() {
@@ -181,7 +196,11 @@ impl Writer {
                     };
                     let root = path.trim_end_matches('/');
                     if client.starts_with(&format!("{root}/")) && client != "/" {
-                        block(server, &plain(&client), &[format!("alias {}/;", folder.mount)]);
+                        block(
+                            server,
+                            &plain(&client),
+                            &[format!("alias {}/;", folder.mount)],
+                        );
                     }
                 }
             }

@@ -8,9 +8,9 @@ use super::addresses::host_variable;
 use super::stack::Stack;
 use crate::dockerfile;
 use crate::dockerfile::runtime;
+use crate::map;
 use crate::values::{Piece, Variable, secret_variable};
 use crate::yaml::{Map, Yaml};
-use crate::map;
 
 /// What development takes for a secret that nobody has set.
 pub(super) const DEVELOPMENT: &str = "development";
@@ -45,7 +45,9 @@ pub(super) fn value(stack: &Stack<'_>, variable: &Variable, mode: Mode) -> Strin
                     Mode::Production => format!("${{{name}:?it is a secret, see env.example}}"),
                 });
             }
-            Piece::Operator { name, default } => value.push_str(&operator(name, default.as_deref())),
+            Piece::Operator { name, default } => {
+                value.push_str(&operator(name, default.as_deref()))
+            }
         }
     }
     value
@@ -234,8 +236,6 @@ pub(super) fn mounts_source(service: &Service) -> bool {
     matches!(service.source, Source::Build(_))
         && matches!(
             runtime::Runtime::of_service(service),
-            Some(
-                runtime::Runtime::Python | runtime::Runtime::Node | runtime::Runtime::Nginx
-            )
+            Some(runtime::Runtime::Python | runtime::Runtime::Node | runtime::Runtime::Nginx)
         )
 }

@@ -51,7 +51,11 @@ impl Carried {
                 for variable in variables {
                     let written = wrapped && names::identifier(&variable.name) == variable.name;
                     // A value is either written by Compose or by the script.
-                    if !written || variable.secrets().any(|secret| by_variable.contains(secret)) {
+                    if !written
+                        || variable
+                            .secrets()
+                            .any(|secret| by_variable.contains(secret))
+                    {
                         by_variable.extend(variable.secrets().map(str::to_owned));
                     }
                 }
@@ -111,7 +115,9 @@ impl Carried {
 
     /// The scripts and what they are called after.
     pub(super) fn scripts(&self) -> impl Iterator<Item = (&Name, &str)> {
-        self.scripts.iter().map(|(name, text)| (name, text.as_str()))
+        self.scripts
+            .iter()
+            .map(|(name, text)| (name, text.as_str()))
     }
 
     fn script_of(&self, stack: &Stack<'_>, variables: &[Variable]) -> Option<String> {
@@ -215,7 +221,9 @@ pub(super) fn env_example(stack: &Stack<'_>, out: &mut Rendered) {
             let _ = writeln!(text, "# {line}");
         }
         // A `.env` file keeps single-quoted values as they are.
-        let plain = value.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:@+,".contains(c));
+        let plain = value
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_./:@+,".contains(c));
         if plain {
             let _ = writeln!(text, "{name}={value}");
         } else {

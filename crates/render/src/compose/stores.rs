@@ -37,14 +37,21 @@ pub(super) fn writable(store: &Store) -> Yaml {
 }
 
 /// The SQL that makes the extensions of a store, which PostgreSQL's image runs once.
-pub(super) fn extensions(stack: &Stack<'_>, name: &Name, store: &Store, out: &mut Rendered) -> bool {
+pub(super) fn extensions(
+    stack: &Stack<'_>,
+    name: &Name,
+    store: &Store,
+    out: &mut Rendered,
+) -> bool {
     if store.extensions.is_empty() || store.engine != StoreEngine::Postgres {
         return false;
     }
     let mut text = format!("-- {}\n", stack.header);
     for extension in &store.extensions {
         let extension = extension.replace('"', "\"\"").replace('\n', " ");
-        text.push_str(&format!("CREATE EXTENSION IF NOT EXISTS \"{extension}\";\n"));
+        text.push_str(&format!(
+            "CREATE EXTENSION IF NOT EXISTS \"{extension}\";\n"
+        ));
     }
     out.add(format!("postgres/{name}.sql"), text);
     true
@@ -54,7 +61,8 @@ fn postgres(stack: &Stack<'_>, name: &Name, store: &Store, mode: Mode) -> Map {
     let version = store.version.as_deref().unwrap_or(POSTGRES);
     let database = database(stack.plan);
     let secret = store_password(name);
-    let mut environment = map! { "POSTGRES_DB" => database.as_str(), "POSTGRES_USER" => database.as_str() };
+    let mut environment =
+        map! { "POSTGRES_DB" => database.as_str(), "POSTGRES_USER" => database.as_str() };
     let variable = secret_variable(&secret);
     match mode {
         Mode::Production if stack.carried.is_file(&secret) => {
@@ -65,17 +73,31 @@ fn postgres(stack: &Stack<'_>, name: &Name, store: &Store, mode: Mode) -> Map {
             environment.set("POSTGRES_PASSWORD", value);
         }
         Mode::Development => {
-            environment.set("POSTGRES_PASSWORD", format!("${{{variable}:-{DEVELOPMENT}}}"));
+            environment.set(
+                "POSTGRES_PASSWORD",
+                format!("${{{variable}:-{DEVELOPMENT}}}"),
+            );
         }
     }
     // From 18 on the image keeps a folder for each major version.
-    let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    let major = version
+        .split('.')
+        .next()
+        .and_then(|major| major.parse::<u32>().ok());
     let data = if major.is_some_and(|major| major >= 18) {
         "/var/lib/postgresql"
     } else {
         "/var/lib/postgresql/data"
     };
-    let check = ["CMD", "pg_isready", "--host=127.0.0.1", "--username", &database, "--dbname", &database];
+    let check = [
+        "CMD",
+        "pg_isready",
+        "--host=127.0.0.1",
+        "--username",
+        &database,
+        "--dbname",
+        &database,
+    ];
     map! {
         "image" => literal(&format!("postgres:{version}")),
         // Where sorts and hash joins share memory, Docker's 64 MB are too few.
@@ -101,7 +123,11 @@ fn redis(stack: &Stack<'_>, name: &Name, store: &Store, mode: Mode) -> Map {
         None => {
             server.set(
                 "command",
-                Yaml::Inline(["redis-server", "--appendonly", "yes"].map(Yaml::from).to_vec()),
+                Yaml::Inline(
+                    ["redis-server", "--appendonly", "yes"]
+                        .map(Yaml::from)
+                        .to_vec(),
+                ),
             );
             Yaml::Inline(["CMD", "redis-cli", "ping"].map(Yaml::from).to_vec())
         }

@@ -132,7 +132,10 @@ impl<'a> Parts<'a> {
 
     /// What gives the only program the name under which a service without a command starts it.
     pub(super) fn rename(&self) -> String {
-        if self.services().all(|(_, service)| service.command.is_some()) {
+        if self
+            .services()
+            .all(|(_, service)| service.command.is_some())
+        {
             return String::new();
         }
         let name = self.image.name;
@@ -206,7 +209,9 @@ impl<'a> Parts<'a> {
                 "the image starts nothing by itself: nothing says how the program is started",
             ),
         }
-        tail.push_str("\n# Given by the pipeline; last, so that a new commit changes no other layer.\n");
+        tail.push_str(
+            "\n# Given by the pipeline; last, so that a new commit changes no other layer.\n",
+        );
         tail.push_str("ARG VERSION=dev\nARG REVISION=unknown\n");
         let mut labels = vec![format!(
             "org.opencontainers.image.title={}",
