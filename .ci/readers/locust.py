@@ -40,8 +40,9 @@ def read(units):
 def tried(file, copy, url):
     names = re.findall(r"(?:environ(?:\.get)?|getenv)[\[(]\s*[\"'](\w+)", file.text())
     # A file with a shape of its own decides itself how long it runs; it is stopped as a person would stop it.
+    seconds = 8 if "LoadTestShape" in file.text() else 90
     result = tools.run(
-        "timeout", "-s", "INT", "-k", "20", "6", "locust", "-f", file.name, "--headless", "-u", "2", "-r", "2", "-t", "3s", "-H", url,
+        "timeout", "-s", "INT", "-k", "20", seconds, "locust", "-f", file.name, "--headless", "-u", "2", "-r", "2", "-t", "3s", "-H", url,
         "--exit-code-on-error", "0", "--json", "--loglevel", "WARNING", cwd=copy, **standin.addresses(names, url),
     )
     wrong = re.search(r"Traceback|\bERROR\b|Error:|error:", result.stderr)
