@@ -31,7 +31,7 @@ fn make(input: &Input<'_>, out: &mut Rendered) {
         let text = fill(
             include_str!("k6/scenario.js"),
             json!({
-                "header": header(input.base), "name": name, "file": format!("{name}.js"),
+                "header": header(input.base), "summary": load_profile::summary(scenario), "name": name, "file": format!("{name}.js"),
                 "base_url": literal(&load_profile::base_url(input.base, scenario)),
                 "stages": load_profile::stages(scenario).iter().map(|stage| json!({
                     "seconds": stage.seconds, "users": stage.users,
@@ -94,7 +94,9 @@ fn request(request: &wharf_plan::model::LoadRequest) -> String {
 
 /// A text of JavaScript.
 fn literal(text: &str) -> String {
-    let plain = |c: char| c != '\'' && c != '\\' && !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}');
+    let plain = |c: char| {
+        c != '\'' && c != '\\' && !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}')
+    };
     if text.chars().all(plain) {
         return format!("'{text}'");
     }

@@ -6,6 +6,9 @@
 
 pub mod ansible;
 pub mod cloudformation;
+pub mod compose;
+pub mod dockerfile;
+pub mod exec_form;
 mod gap;
 pub mod images;
 pub mod k6;
@@ -14,6 +17,7 @@ pub mod locust;
 pub mod machine;
 pub mod names;
 pub mod nginx;
+pub mod openapi;
 pub mod prometheus;
 mod rendered;
 pub mod systemd;

@@ -15,7 +15,8 @@ pub(crate) struct Stage {
 
 /// Up, steady, down; spans of no length are left out.
 pub(crate) fn stages(scenario: &Scenario) -> Vec<Stage> {
-    let seconds = |duration: Duration| u64::try_from(duration.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+    let seconds =
+        |duration: Duration| u64::try_from(duration.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
     let (up, down) = (seconds(scenario.ramp_up), seconds(scenario.ramp_down));
     let steady = seconds(scenario.duration).saturating_sub(up.saturating_add(down));
     [(up, scenario.users), (steady, scenario.users), (down, 0)]
@@ -23,6 +24,31 @@ pub(crate) fn stages(scenario: &Scenario) -> Vec<Stage> {
         .filter(|(seconds, _)| *seconds > 0)
         .map(|(seconds, users)| Stage { seconds, users })
         .collect()
+}
+
+/// What the scenario is, in words: `200 users for 15m, ramps included`.
+pub(crate) fn summary(scenario: &Scenario) -> String {
+    let ramps = if scenario.ramp_up.is_zero() && scenario.ramp_down.is_zero() {
+        ""
+    } else {
+        ", ramps included"
+    };
+    let users = match scenario.users {
+        1 => "1 user".to_owned(),
+        users => format!("{users} users"),
+    };
+    let seconds = scenario.duration.as_secs();
+    let duration = match (seconds / 60, seconds % 60) {
+        (1, 0) => "1 minute".to_owned(),
+        (minutes, 0) => format!("{minutes} minutes"),
+        _ => format!("{seconds} seconds"),
+    };
+    format!("{users} for {duration}{ramps}.")
+}
+
+/// A number as a person writes it.
+pub(crate) fn number(number: f64) -> String {
+    format!("{number}")
 }
 
 /// Where the scenario's service is asked unless somebody says otherwise.

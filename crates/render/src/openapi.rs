@@ -56,9 +56,9 @@ fn make(input: &Input<'_>, out: &mut Rendered) {
         .collect();
     let mut schemas = Map::new();
     for (name, schema) in document.schemas {
-        schemas.set(name, Yaml::from(schema));
+        schemas.set(name, ordered(Yaml::from(schema)));
     }
-    schemas.set("Problem", Yaml::from(problem()));
+    schemas.set("Problem", ordered(Yaml::from(problem())));
     let mut responses = Map::new();
     for (status, name, description) in REFUSALS {
         if document.refused.contains(&status) {
@@ -90,10 +90,22 @@ fn make(input: &Input<'_>, out: &mut Rendered) {
 
 /// The refusals that operations share.
 const REFUSALS: [(u16, &str, &str); 4] = [
-    (400, "BadRequest", "The request is not as it has to be; the body says what is wrong."),
+    (
+        400,
+        "BadRequest",
+        "The request is not as it has to be; the body says what is wrong.",
+    ),
     (404, "NotFound", "There is nothing of this name."),
-    (TOO_LARGE, "TooLarge", "The body is larger than the route lets through."),
-    (RATE_LIMITED, "TooManyRequests", "The client has asked too often; `Retry-After` says how long to wait."),
+    (
+        TOO_LARGE,
+        "TooLarge",
+        "The body is larger than the route lets through.",
+    ),
+    (
+        RATE_LIMITED,
+        "TooManyRequests",
+        "The client has asked too often; `Retry-After` says how long to wait.",
+    ),
 ];
 
 #[derive(Default)]
@@ -137,10 +149,7 @@ impl Document {
         route: Option<&Route>,
     ) -> Map {
         self.tags.insert(service.to_string());
-        let id = self.id(&format!(
-            "{} {path}",
-            operation.method.to_ascii_lowercase()
-        ));
+        let id = self.id(&format!("{} {path}", operation.method.to_ascii_lowercase()));
         let mut made = map! { "operationId" => id.as_str() };
         made.set_some("summary", operation.summary.as_deref());
         made.set("tags", Yaml::Inline(vec![service.into()]));
@@ -315,7 +324,10 @@ fn version(plan: &Plan) -> String {
                 _ => None,
             }
         });
-    told.unwrap_or_else(|| plan.images.tag.clone())
+    // `latest` is no version.
+    let tag = Some(&plan.images.tag).filter(|tag| *tag != "latest");
+    told.or_else(|| tag.cloned())
+        .unwrap_or_else(|| "1.0.0".to_owned())
 }
 
 /// The names between braces of a path.
@@ -360,6 +372,32 @@ fn refusal(description: &str) -> Map {
         "description" => description,
         "headers" => headers,
         "content" => map! { "application/json" => schema.clone(), "application/problem+json" => schema },
+    }
+}
+
+/// A JSON Schema with its keywords in the order in which people write them.
+fn ordered(schema: Yaml) -> Yaml {
+    const ORDER: [&str; 8] = [
+        "$ref",
+        "title",
+        "description",
+        "type",
+        "format",
+        "enum",
+        "required",
+        "properties",
+    ];
+    match schema {
+        Yaml::Map(map) => {
+            let mut ordered_map = Map::new();
+            for entry in map.entries() {
+                ordered_map.set(entry.key.clone(), ordered(entry.value.clone()));
+            }
+            ordered_map.lead_with(&ORDER);
+            Yaml::Map(ordered_map)
+        }
+        Yaml::List(items) => Yaml::List(items.into_iter().map(ordered).collect()),
+        other => other,
     }
 }
 

@@ -1,6 +1,8 @@
 //! The targets: what can be rendered, by name.
 
-use crate::{Input, Rendered, nginx, prometheus, systemd, userdata};
+use crate::{
+    Input, Rendered, compose, dockerfile, k6, locust, nginx, openapi, prometheus, systemd, userdata,
+};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -28,11 +30,11 @@ pub enum Scope {
 
 /// Every target, in the order of the documentation.
 pub const TARGETS: &[Target] = &[
-    crate::dockerfile::TARGET,
-    crate::compose::TARGET,
-    crate::k6::TARGET,
-    crate::locust::TARGET,
-    crate::openapi::TARGET,
+    dockerfile::TARGET,
+    compose::TARGET,
+    k6::TARGET,
+    locust::TARGET,
+    openapi::TARGET,
     userdata::TARGET,
     prometheus::TARGET,
     nginx::TARGET,

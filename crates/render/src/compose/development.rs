@@ -63,16 +63,24 @@ fn of_service(stack: &Stack<'_>, name: &Name, service: &Service, ports: &mut Por
     if stack.is_scheduled(name, service) {
         made.set("profiles", list!["scheduled"]);
     }
-    let published: Vec<Yaml> = service.ports.values().map(|port| ports.publish(*port)).collect();
+    let published: Vec<Yaml> = service
+        .ports
+        .values()
+        .map(|port| ports.publish(*port))
+        .collect();
     made.set_full("ports", published);
     made.set_full("depends_on", parts::depends_on(stack, name, service));
     // What runs here is not what the image was made for.
-    let replaced = matches!(Runtime::of_service(service), Some(Runtime::Nginx | Runtime::Node));
+    let replaced = matches!(
+        Runtime::of_service(service),
+        Some(Runtime::Nginx | Runtime::Node)
+    );
     match parts::health(stack, name, service) {
         Some(health) if !replaced => made.set("healthcheck", health),
         _ => &mut made,
     };
     made.set_full("develop", watch(stack, name, service));
+    made.lead_with(&["image", "build", "command"]);
     made
 }
 
@@ -97,7 +105,10 @@ fn of_release(stack: &Stack<'_>, name: &Name, service: &Service) -> Map {
 
 /// Image, environment and volumes.
 fn common(stack: &Stack<'_>, name: &Name, service: &Service, made: &mut Map) {
-    match (&service.source, parts::build(stack, name, Mode::Development)) {
+    match (
+        &service.source,
+        parts::build(stack, name, Mode::Development),
+    ) {
         (Source::Build(_), Some(build)) => {
             made.set("build", build);
         }
@@ -105,8 +116,13 @@ fn common(stack: &Stack<'_>, name: &Name, service: &Service, made: &mut Map) {
             made.set_some("image", stack.image(name).map(literal));
         }
     }
-    if let (Source::Image(_) | Source::Build(_), Some(command)) = (&service.source, &service.command) {
-        made.set("command", parts::command(&crate::exec_form::exec_form(command)));
+    if let (Source::Image(_) | Source::Build(_), Some(command)) =
+        (&service.source, &service.command)
+    {
+        made.set(
+            "command",
+            parts::command(&crate::exec_form::exec_form(command)),
+        );
     }
     let addresses = InStack {
         plan: stack.plan,
@@ -128,7 +144,10 @@ fn common(stack: &Stack<'_>, name: &Name, service: &Service, made: &mut Map) {
     if let (true, Some(image)) = (parts::mounts_source(service), stack.built(name)) {
         let source = literal(&stack.source_path(&image.build.context));
         volumes.push(format!("{source}:{FOLDER}").into());
-        if matches!(Runtime::of(image.build), Some(Runtime::Node | Runtime::Nginx)) {
+        if matches!(
+            Runtime::of(image.build),
+            Some(Runtime::Node | Runtime::Nginx)
+        ) {
             // Those of the image, not those of the host.
             volumes.push(format!("{FOLDER}/node_modules").into());
         }
@@ -164,7 +183,9 @@ fn reloading(stack: &Stack<'_>, name: &Name, service: &Service) -> Option<Vec<St
     match Runtime::of_service(service)? {
         Runtime::Nginx => {
             let port = service.primary_port_number()?.to_string();
-            let words = ["npm", "run", "dev", "--", "--host", "0.0.0.0", "--port", &port];
+            let words = [
+                "npm", "run", "dev", "--", "--host", "0.0.0.0", "--port", &port,
+            ];
             Some(words.map(str::to_owned).to_vec())
         }
         Runtime::Node => Some(["npm", "run", "dev"].map(str::to_owned).to_vec()),

@@ -8,9 +8,9 @@ use super::addresses::host_variable;
 use super::stack::Stack;
 use crate::dockerfile;
 use crate::dockerfile::runtime;
+use crate::map;
 use crate::values::{Piece, Variable, secret_variable};
 use crate::yaml::{Map, Yaml};
-use crate::map;
 
 /// What development takes for a secret that nobody has set.
 pub(super) const DEVELOPMENT: &str = "development";
@@ -45,7 +45,9 @@ pub(super) fn value(stack: &Stack<'_>, variable: &Variable, mode: Mode) -> Strin
                     Mode::Production => format!("${{{name}:?it is a secret, see env.example}}"),
                 });
             }
-            Piece::Operator { name, default } => value.push_str(&operator(name, default.as_deref())),
+            Piece::Operator { name, default } => {
+                value.push_str(&operator(name, default.as_deref()))
+            }
         }
     }
     value
@@ -125,12 +127,10 @@ pub(super) fn health(stack: &Stack<'_>, name: &Name, service: &Service) -> Optio
     test.extend(words);
     Some(map! {
         "test" => command(&test),
-        "interval" => "30s",
-        "timeout" => dockerfile::seconds(probe.timeout),
+        "interval" => dockerfile::seconds(dockerfile::interval(probe)),
+        "timeout" => dockerfile::seconds(dockerfile::timeout(probe)),
         "retries" => probe.failure_threshold.max(1),
         "start_period" => dockerfile::seconds(dockerfile::start_period(service)),
-        // Until it is healthy for the first time, others wait for it.
-        "start_interval" => "2s",
     })
 }
 
@@ -220,9 +220,11 @@ pub(super) fn env_files(stack: &Stack<'_>, service: &Service) -> Vec<Yaml> {
         .collect()
 }
 
-/// An amount of memory in Compose's units, in which `M` is 1024 * 1024.
+/// An amount of memory in Compose's units, in which `M` is 1024 * 1024 bytes.
 pub(super) fn memory(bytes: Bytes) -> String {
-    if bytes.0 > 0 && bytes.0.is_multiple_of(1 << 20) {
+    if bytes.0 > 0 && bytes.0.is_multiple_of(1 << 30) {
+        format!("{}G", bytes.0 >> 30)
+    } else if bytes.0 > 0 && bytes.0.is_multiple_of(1 << 20) {
         format!("{}M", bytes.0 >> 20)
     } else {
         format!("{}b", bytes.0)
@@ -234,8 +236,6 @@ pub(super) fn mounts_source(service: &Service) -> bool {
     matches!(service.source, Source::Build(_))
         && matches!(
             runtime::Runtime::of_service(service),
-            Some(
-                runtime::Runtime::Python | runtime::Runtime::Node | runtime::Runtime::Nginx
-            )
+            Some(runtime::Runtime::Python | runtime::Runtime::Node | runtime::Runtime::Nginx)
         )
 }

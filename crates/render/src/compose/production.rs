@@ -18,9 +18,30 @@ const ENTRYPOINT: &str = "/run/entrypoint.sh";
 
 /// The order of a service's keys: what it is, what it may, what it gets, whom it meets, how it is kept running.
 const ORDER: [&str; 24] = [
-    "image", "build", "profiles", "entrypoint", "command", "user", "read_only", "tmpfs", "shm_size", "cap_drop", "security_opt",
-    "pids_limit", "environment", "env_file", "configs", "secrets", "volumes", "ports", "networks", "network_mode",
-    "depends_on", "healthcheck", "deploy", "restart",
+    "image",
+    "build",
+    "profiles",
+    "entrypoint",
+    "command",
+    "user",
+    "read_only",
+    "tmpfs",
+    "shm_size",
+    "cap_drop",
+    "security_opt",
+    "pids_limit",
+    "environment",
+    "env_file",
+    "configs",
+    "secrets",
+    "volumes",
+    "ports",
+    "networks",
+    "network_mode",
+    "depends_on",
+    "healthcheck",
+    "deploy",
+    "restart",
 ];
 
 pub(super) fn make(stack: &Stack<'_>, out: &mut Rendered) {
@@ -102,7 +123,8 @@ pub(super) fn make(stack: &Stack<'_>, out: &mut Rendered) {
     for secret in stack.carried.files() {
         held.set(secret, map! { "file" => format!("./secrets/{secret}") });
     }
-    let mut file = map! { "name" => stack.plan.name.as_str(), "services" => services, "networks" => networks };
+    let mut file =
+        map! { "name" => stack.plan.name.as_str(), "services" => services, "networks" => networks };
     file.set_full("volumes", volumes);
     file.set_full("configs", configs);
     file.set_full("secrets", held);
@@ -127,7 +149,11 @@ fn of_service(stack: &Stack<'_>, name: &Name, service: &Service, out: &mut Rende
     made.set_some("command", command.as_deref().map(parts::command));
     for folder in stack.statics.get(name).into_iter().flatten() {
         if !folder.declared && !folder.copied {
-            add(&mut made, "volumes", format!("{}:{}", folder.volume, literal(&folder.folder)));
+            add(
+                &mut made,
+                "volumes",
+                format!("{}:{}", folder.volume, literal(&folder.folder)),
+            );
         }
     }
     made.set_full("ports", ports(stack, name, service, out));
@@ -189,7 +215,10 @@ fn container(stack: &Stack<'_>, name: &Name, service: &Service) -> Map {
     match &service.source {
         Source::Build(_) => {
             let tag = &stack.plan.images.tag;
-            made.set("image", format!("{image}:{}", parts::operator("TAG", Some(tag))));
+            made.set(
+                "image",
+                format!("{image}:{}", parts::operator("TAG", Some(tag))),
+            );
             // Without a registry the images are made on the server.
             if stack.plan.images.registry.is_none() {
                 made.set_some("build", parts::build(stack, name, Mode::Production));
@@ -210,7 +239,10 @@ fn container(stack: &Stack<'_>, name: &Name, service: &Service) -> Map {
     }
     made.set("tmpfs", tmpfs);
     if let Some(script) = stack.carried.script(name) {
-        made.set("entrypoint", Yaml::Inline(vec!["/bin/sh".into(), ENTRYPOINT.into()]));
+        made.set(
+            "entrypoint",
+            Yaml::Inline(vec!["/bin/sh".into(), ENTRYPOINT.into()]),
+        );
         made.set(
             "configs",
             list![map! { "source" => format!("{script}-entrypoint"), "target" => ENTRYPOINT }],

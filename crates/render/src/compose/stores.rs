@@ -11,10 +11,6 @@ use crate::values::{secret_variable, store_password};
 use crate::yaml::{Map, Yaml};
 use crate::{list, map};
 
-/// The newest versions that are known here.
-const POSTGRES: &str = "17";
-const REDIS: &str = "7";
-
 /// The volume of a store.
 pub(super) fn volume(store: &Name) -> String {
     format!("{store}-data")
@@ -37,24 +33,32 @@ pub(super) fn writable(store: &Store) -> Yaml {
 }
 
 /// The SQL that makes the extensions of a store, which PostgreSQL's image runs once.
-pub(super) fn extensions(stack: &Stack<'_>, name: &Name, store: &Store, out: &mut Rendered) -> bool {
+pub(super) fn extensions(
+    stack: &Stack<'_>,
+    name: &Name,
+    store: &Store,
+    out: &mut Rendered,
+) -> bool {
     if store.extensions.is_empty() || store.engine != StoreEngine::Postgres {
         return false;
     }
     let mut text = format!("-- {}\n", stack.header);
     for extension in &store.extensions {
         let extension = extension.replace('"', "\"\"").replace('\n', " ");
-        text.push_str(&format!("CREATE EXTENSION IF NOT EXISTS \"{extension}\";\n"));
+        text.push_str(&format!(
+            "CREATE EXTENSION IF NOT EXISTS \"{extension}\";\n"
+        ));
     }
     out.add(format!("postgres/{name}.sql"), text);
     true
 }
 
 fn postgres(stack: &Stack<'_>, name: &Name, store: &Store, mode: Mode) -> Map {
-    let version = store.version.as_deref().unwrap_or(POSTGRES);
+    let version = version(stack, store, "postgres");
     let database = database(stack.plan);
     let secret = store_password(name);
-    let mut environment = map! { "POSTGRES_DB" => database.as_str(), "POSTGRES_USER" => database.as_str() };
+    let mut environment =
+        map! { "POSTGRES_DB" => database.as_str(), "POSTGRES_USER" => database.as_str() };
     let variable = secret_variable(&secret);
     match mode {
         Mode::Production if stack.carried.is_file(&secret) => {
@@ -65,17 +69,31 @@ fn postgres(stack: &Stack<'_>, name: &Name, store: &Store, mode: Mode) -> Map {
             environment.set("POSTGRES_PASSWORD", value);
         }
         Mode::Development => {
-            environment.set("POSTGRES_PASSWORD", format!("${{{variable}:-{DEVELOPMENT}}}"));
+            environment.set(
+                "POSTGRES_PASSWORD",
+                format!("${{{variable}:-{DEVELOPMENT}}}"),
+            );
         }
     }
     // From 18 on the image keeps a folder for each major version.
-    let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    let major = version
+        .split('.')
+        .next()
+        .and_then(|major| major.parse::<u32>().ok());
     let data = if major.is_some_and(|major| major >= 18) {
         "/var/lib/postgresql"
     } else {
         "/var/lib/postgresql/data"
     };
-    let check = ["CMD", "pg_isready", "--host=127.0.0.1", "--username", &database, "--dbname", &database];
+    let check = [
+        "CMD",
+        "pg_isready",
+        "--host=127.0.0.1",
+        "--username",
+        &database,
+        "--dbname",
+        &database,
+    ];
     map! {
         "image" => literal(&format!("postgres:{version}")),
         // Where sorts and hash joins share memory, Docker's 64 MB are too few.
@@ -87,7 +105,7 @@ fn postgres(stack: &Stack<'_>, name: &Name, store: &Store, mode: Mode) -> Map {
 }
 
 fn redis(stack: &Stack<'_>, name: &Name, store: &Store, mode: Mode) -> Map {
-    let version = store.version.as_deref().unwrap_or(REDIS);
+    let version = version(stack, store, "redis");
     let secret = store_password(name);
     let mut server = map! { "image" => literal(&format!("redis:{version}")) };
     let password = match mode {
@@ -101,7 +119,11 @@ fn redis(stack: &Stack<'_>, name: &Name, store: &Store, mode: Mode) -> Map {
         None => {
             server.set(
                 "command",
-                Yaml::Inline(["redis-server", "--appendonly", "yes"].map(Yaml::from).to_vec()),
+                Yaml::Inline(
+                    ["redis-server", "--appendonly", "yes"]
+                        .map(Yaml::from)
+                        .to_vec(),
+                ),
             );
             Yaml::Inline(["CMD", "redis-cli", "ping"].map(Yaml::from).to_vec())
         }
@@ -127,14 +149,20 @@ fn redis(stack: &Stack<'_>, name: &Name, store: &Store, mode: Mode) -> Map {
     server
 }
 
+fn version<'a>(stack: &Stack<'a>, store: &'a Store, tool: &str) -> &'a str {
+    let asked = store.version.as_ref();
+    asked
+        .or_else(|| stack.plan.versions.get(tool))
+        .map_or("latest", String::as_str)
+}
+
 fn healthcheck(test: Yaml) -> Map {
     map! {
         "test" => test,
-        "interval" => "30s",
+        "interval" => "10s",
         "timeout" => "5s",
         "retries" => 5,
         "start_period" => "30s",
-        "start_interval" => "2s",
     }
 }
 
@@ -156,6 +184,10 @@ pub(super) fn resources(resources: wharf_plan::model::Resources) -> Map {
 }
 
 fn cores(millicores: u32) -> String {
-    let (whole, rest) = (millicores / 1000, millicores % 1000);
-    format!("{whole}.{rest:03}")
+    let text = format!("{}.{:03}", millicores / 1000, millicores % 1000);
+    let short = text.trim_end_matches('0');
+    match short.strip_suffix('.') {
+        Some(whole) => format!("{whole}.0"),
+        None => short.to_owned(),
+    }
 }

@@ -75,7 +75,7 @@ pub(crate) fn start(image: &Name, service: &Service) -> Option<Vec<String>> {
     let runtime = Runtime::of(build);
     // The server of the files is part of the image, whatever serves them elsewhere.
     if runtime == Some(Runtime::Nginx) {
-        return Some(argv(&["nginx", "-e", "/dev/stderr"]));
+        return Some(argv(&["nginx", "-e", "stderr", "-g", "daemon off;"]));
     }
     if let Some(command) = &service.command {
         return Some(exec_form(command));
