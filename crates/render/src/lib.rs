@@ -12,6 +12,7 @@ pub mod exec_form;
 mod gap;
 pub mod images;
 pub mod k6;
+pub mod kubernetes;
 mod load_profile;
 pub mod locust;
 pub mod machine;

@@ -2,6 +2,8 @@
 
 use crate::{
     Input, Rendered, compose, dockerfile, k6, locust, nginx, openapi, prometheus, systemd, userdata,
+    Input, Rendered, compose, dockerfile, k6, kubernetes, locust, nginx, openapi, prometheus,
+    systemd, userdata,
 };
 
 /// One target.
@@ -35,10 +37,14 @@ pub const TARGETS: &[Target] = &[
     k6::TARGET,
     locust::TARGET,
     openapi::TARGET,
+    kubernetes::TARGET,
     userdata::TARGET,
     prometheus::TARGET,
+    k6::TARGET,
+    locust::TARGET,
     nginx::TARGET,
     systemd::TARGET,
+    openapi::TARGET,
 ];
 
 impl Target {
