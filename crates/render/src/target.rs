@@ -1,7 +1,6 @@
 //! The targets: what can be rendered, by name.
 
 use crate::{
-    Input, Rendered, compose, dockerfile, k6, locust, nginx, openapi, prometheus, systemd, userdata,
     Input, Rendered, compose, dockerfile, k6, kubernetes, locust, nginx, openapi, prometheus,
     systemd, userdata,
 };
@@ -34,9 +33,6 @@ pub enum Scope {
 pub const TARGETS: &[Target] = &[
     dockerfile::TARGET,
     compose::TARGET,
-    k6::TARGET,
-    locust::TARGET,
-    openapi::TARGET,
     kubernetes::TARGET,
     userdata::TARGET,
     prometheus::TARGET,
