@@ -18,7 +18,7 @@ use crate::machine::word;
 use crate::template::fill;
 use crate::{Input, Rendered, Scope, Target, header};
 use parts::Parts;
-pub(crate) use parts::{interval, seconds, start_period, timeout};
+pub(crate) use parts::{interval, pinned, seconds, start_period, timeout};
 use runtime::Runtime;
 
 /// The target.

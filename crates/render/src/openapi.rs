@@ -40,8 +40,19 @@ fn make(input: &Input<'_>, out: &mut Rendered) {
             document.add(plan, name, operation, out);
         }
     }
+    let operations: Vec<String> = document
+        .paths
+        .iter()
+        .flat_map(|(path, item)| {
+            let methods = item
+                .entries()
+                .iter()
+                .map(|entry| entry.key.to_ascii_uppercase());
+            methods.map(move |method| format!("{method} {path}"))
+        })
+        .collect();
     let mut info = map! {
-        "title" => plan.name.as_str(),
+        "title" => format!("{} REST API", plan.name),
         "version" => version(plan),
     };
     info.set(
@@ -85,7 +96,8 @@ fn make(input: &Input<'_>, out: &mut Rendered) {
             "schemas" => schemas,
         },
     };
-    out.yaml("openapi.yaml", &header(plan), vec![file.into()]);
+    let head = format!("{}\n\n{}", header(plan), operations.join(", "));
+    out.yaml("openapi.yaml", &head, vec![file.into()]);
 }
 
 /// The refusals that operations share.

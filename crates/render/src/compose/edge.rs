@@ -9,6 +9,7 @@ use wharf_plan::model::{Route, Tls};
 use super::production::finish;
 use super::stack::Stack;
 use super::{parts, statics};
+use crate::dockerfile::pinned;
 use crate::nginx::{self, CONTAINER_PORT, Site, TlsAt};
 use crate::yaml::{Map, Yaml};
 use crate::{Rendered, list, map};
@@ -138,9 +139,10 @@ fn traefik(stack: &Stack<'_>) -> Map {
 }
 
 fn nginx_server(stack: &Stack<'_>) -> Map {
-    let version = version(stack, "nginx");
+    let version = stack.plan.versions.get("nginx").map(String::as_str);
+    let image = pinned("nginxinc/nginx-unprivileged", version, "alpine");
     let mut made = map! {
-        "image" => format!("nginxinc/nginx-unprivileged:{}-alpine", version),
+        "image" => parts::literal(&image),
         "tmpfs" => list!["/tmp"],
         "configs" => list![map! { "source" => "nginx", "target" => "/etc/nginx/nginx.conf" }],
     };

@@ -46,7 +46,8 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// The builder's image, by tag and, where the version has one, by digest: `3.11@sha256:…`.
+    /// The builder's image, by tag and, where `versions` has one for this very version, by digest:
+    /// `python: "3.11@sha256:…"`.
     pub(super) fn base(&self) -> String {
         let (image, tool, variant) = match self.toolchain.language {
             Language::Rust => ("rust", "rust", "slim-bookworm"),
@@ -54,8 +55,14 @@ impl<'a> Parts<'a> {
             Language::Node => ("node", "node", "slim"),
             Language::Go => ("golang", "go", "bookworm"),
         };
-        let asked = self.toolchain.version.as_deref();
-        pinned(image, asked.or_else(|| self.version(tool)), variant)
+        let known = self.version(tool);
+        let version = match &self.toolchain.version {
+            Some(asked) => known
+                .filter(|known| known.split('@').next() == Some(asked))
+                .or(Some(asked)),
+            None => known,
+        };
+        pinned(image, version, variant)
     }
 
     /// The image that serves files.
@@ -324,7 +331,8 @@ pub(super) fn folders_of_builder(folders: &[String]) -> String {
     format!("RUN mkdir -p {}\n", made.join(" "))
 }
 
-fn pinned(image: &str, version: Option<&str>, variant: &str) -> String {
+/// `image:version-variant`, with the digest of the version behind it.
+pub(crate) fn pinned(image: &str, version: Option<&str>, variant: &str) -> String {
     let Some(version) = version else {
         return format!("{image}:{variant}");
     };
