@@ -11,6 +11,7 @@ pub mod exec_form;
 mod gap;
 pub mod images;
 pub mod kubernetes;
+pub mod kustomize;
 pub mod machine;
 pub mod names;
 pub mod nginx;

@@ -1,6 +1,6 @@
 //! The targets: what can be rendered, by name.
 
-use crate::{Input, Rendered, kubernetes, nginx, prometheus, systemd, userdata};
+use crate::{Input, Rendered, kubernetes, kustomize, nginx, prometheus, systemd, userdata};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +29,7 @@ pub enum Scope {
 /// Every target, in the order of the documentation.
 pub const TARGETS: &[Target] = &[
     kubernetes::TARGET,
+    kustomize::TARGET,
     userdata::TARGET,
     prometheus::TARGET,
     nginx::TARGET,

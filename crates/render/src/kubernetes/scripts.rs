@@ -8,6 +8,7 @@ use super::object::{Object, Stage};
 use super::probes::seconds;
 use super::secrets::{self, Key};
 use super::services::release_name;
+use crate::names::identifier;
 use crate::template::fill;
 use crate::values::secret_variable;
 use crate::{Rendered, header};
@@ -47,43 +48,65 @@ pub(super) fn add(cluster: &Cluster<'_>, objects: &[Object], rendered: &mut Rend
         jobs,
         sets: of("StatefulSet", Stage::Stores),
         helpers: of("Deployment", Stage::Stores),
-        deployments: of("Deployment", Stage::Services),
+        deployments: of("Deployment", Stage::Services)
+            .into_iter()
+            .map(|name| Reverted {
+                name,
+                variable: identifier(name),
+            })
+            .collect(),
         deadline: deadline.unwrap_or(600),
     };
     rendered.add_program(
         "deploy.sh",
         fill(include_str!("templates/deploy.sh"), &context),
     );
-    let sealed = plan.secret_store.provider == SecretProvider::SealedSecrets;
-    let keys = secrets::keys(cluster);
-    let by_hand =
-        plan.secret_store.provider != SecretProvider::AwsSecretsManager && !keys.is_empty();
-    if by_hand {
-        let context = Secrets {
-            header: header(plan),
-            namespace: &plan.kubernetes.namespace,
-            secret: &plan.kubernetes.secret,
-            sealed,
-            keys: keys.iter().map(Entry::new).collect(),
-        };
-        rendered.add_program(
-            "secrets.sh",
-            fill(include_str!("templates/secrets.sh"), &context),
-        );
+    let by_hand = secret_script(cluster, "20-sealed-secret.yaml");
+    let sealed = is_sealed(cluster);
+    if let Some(script) = &by_hand {
+        rendered.add_program("secrets.sh", script);
     }
     rendered.add(
         "README.md",
         fill(
             include_str!("templates/README.md"),
-            readme(cluster, objects, by_hand, sealed),
+            readme(cluster, objects, by_hand.is_some(), sealed),
         ),
     );
+}
+
+fn is_sealed(cluster: &Cluster<'_>) -> bool {
+    cluster.plan.secret_store.provider == SecretProvider::SealedSecrets
+}
+
+/// The script that makes the Secret, where no operator does; `sealed_file` is what it writes where secrets are sealed.
+pub(crate) fn secret_script(cluster: &Cluster<'_>, sealed_file: &str) -> Option<String> {
+    let plan = cluster.plan;
+    let keys = secrets::keys(cluster);
+    if plan.secret_store.provider == SecretProvider::AwsSecretsManager || keys.is_empty() {
+        return None;
+    }
+    let context = Secrets {
+        header: header(plan),
+        namespace: &plan.kubernetes.namespace,
+        secret: &plan.kubernetes.secret,
+        sealed: is_sealed(cluster),
+        sealed_file,
+        keys: keys.iter().map(Entry::new).collect(),
+    };
+    Some(fill(include_str!("templates/secrets.sh"), &context))
 }
 
 #[derive(Serialize)]
 struct Waited {
     name: String,
     seconds: i32,
+}
+
+#[derive(Serialize)]
+struct Reverted<'a> {
+    name: &'a str,
+    variable: String,
 }
 
 #[derive(Serialize)]
@@ -95,7 +118,7 @@ struct Deploy<'a> {
     jobs: Vec<Waited>,
     sets: Vec<&'a str>,
     helpers: Vec<&'a str>,
-    deployments: Vec<&'a str>,
+    deployments: Vec<Reverted<'a>>,
     deadline: i32,
 }
 
@@ -105,6 +128,7 @@ struct Secrets<'a> {
     namespace: &'a str,
     secret: &'a str,
     sealed: bool,
+    sealed_file: &'a str,
     keys: Vec<Entry>,
 }
 

@@ -2,7 +2,7 @@
 # << header >>
 #
 <% if sealed %>
-# Encrypts the values of the Secret << secret >> for the cluster, into 20-sealed-secret.yaml, which may be committed.
+# Encrypts the values of the Secret << secret >> for the cluster, into << sealed_file >>, which may be committed.
 <% else %>
 # Makes the Secret << secret >> of the namespace << namespace >>, or renews what changed in it.
 <% endif %>
@@ -39,7 +39,7 @@ put << key.name >> "${<< key.variable >>:-}" << key.generate >>
 kubectl create secret generic << secret >> --namespace << namespace >> \
     --from-file="$folder" --dry-run=client --output yaml |
 <% if sealed %>
-    kubeseal --format yaml > 20-sealed-secret.yaml
+    kubeseal --format yaml > << sealed_file >>
 <% else %>
     kubectl apply --filename -
 <% endif %>
