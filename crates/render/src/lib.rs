@@ -5,9 +5,11 @@
 //! come here: the plan holds references only.
 
 pub mod ansible;
+pub mod argocd;
 pub mod cloudformation;
 pub mod dockerfile;
 pub mod exec_form;
+pub mod flux;
 mod gap;
 pub mod images;
 pub mod kubernetes;

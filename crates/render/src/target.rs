@@ -1,6 +1,6 @@
 //! The targets: what can be rendered, by name.
 
-use crate::{Input, Rendered, kubernetes, kustomize, nginx, prometheus, systemd, userdata};
+use crate::{Input, Rendered, argocd, flux, kubernetes, kustomize, nginx, prometheus, systemd, userdata};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +30,8 @@ pub enum Scope {
 pub const TARGETS: &[Target] = &[
     kubernetes::TARGET,
     kustomize::TARGET,
+    argocd::TARGET,
+    flux::TARGET,
     userdata::TARGET,
     prometheus::TARGET,
     nginx::TARGET,
