@@ -1,6 +1,10 @@
 //! The targets: what can be rendered, by name.
 
 use crate::{Input, Rendered, argocd, flux, kubernetes, kustomize, nginx, prometheus, systemd, userdata};
+use crate::{
+    Input, Rendered, compose, dockerfile, k6, kubernetes, locust, nginx, openapi, prometheus,
+    systemd, userdata,
+};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -28,14 +32,19 @@ pub enum Scope {
 
 /// Every target, in the order of the documentation.
 pub const TARGETS: &[Target] = &[
+    dockerfile::TARGET,
+    compose::TARGET,
     kubernetes::TARGET,
     kustomize::TARGET,
     argocd::TARGET,
     flux::TARGET,
     userdata::TARGET,
     prometheus::TARGET,
+    k6::TARGET,
+    locust::TARGET,
     nginx::TARGET,
     systemd::TARGET,
+    openapi::TARGET,
 ];
 
 impl Target {
