@@ -4,6 +4,7 @@
 //! bytes. What a target cannot express it reports as a [`Gap`]; nothing is dropped in silence. Values of secrets never
 //! come here: the plan holds references only.
 
+pub mod alertmanager;
 mod gap;
 pub mod images;
 pub mod names;

@@ -29,6 +29,7 @@ pub enum Scope {
 /// Every target, in the order of the documentation.
 pub const TARGETS: &[Target] = &[
     crate::prometheus::TARGET,
+    crate::alertmanager::TARGET,
 ];
 
 impl Target {

@@ -66,10 +66,7 @@ fn pods(namespace: &str, label: &str) -> crate::yaml::Yaml {
 }
 
 fn running() -> Map {
-    drop(
-        &["__meta_kubernetes_pod_phase"],
-        "Pending|Succeeded|Failed",
-    )
+    drop(&["__meta_kubernetes_pod_phase"], "Pending|Succeeded|Failed")
 }
 
 fn services(words: &Vocabulary<'_>) -> Map {
@@ -197,15 +194,16 @@ fn of_kubelet(job: &mut Map, path: Option<&str>) {
         true,
     );
     job.set("tls_config", tls);
-    job.set(
-        "kubernetes_sd_configs",
-        list![map! { "role" => "node" }],
-    );
+    job.set("kubernetes_sd_configs", list![map! { "role" => "node" }]);
 }
 
 fn cadvisor(words: &Vocabulary<'_>) -> Map {
     let mut job = Map::new();
-    job.set_with_comment("\nContainers, as the kubelet's cAdvisor measures them.", "job_name", "cadvisor");
+    job.set_with_comment(
+        "\nContainers, as the kubelet's cAdvisor measures them.",
+        "job_name",
+        "cadvisor",
+    );
     of_kubelet(&mut job, Some("/metrics/cadvisor"));
     job.set(
         "relabel_configs",
@@ -250,7 +248,11 @@ fn by_pod(words: &Vocabulary<'_>) -> Vec<Map> {
 
 fn kubelet() -> Map {
     let mut job = Map::new();
-    job.set_with_comment("\nVolumes, and the kubelets themselves.", "job_name", "kubelet");
+    job.set_with_comment(
+        "\nVolumes, and the kubelets themselves.",
+        "job_name",
+        "kubelet",
+    );
     of_kubelet(&mut job, None);
     job.set(
         "relabel_configs",
@@ -340,19 +342,19 @@ fn api_server() -> Map {
     job.set("tls_config", map! { "ca_file" => CA });
     job.set(
         "kubernetes_sd_configs",
-        list![map! { "role" => "endpointslice", "namespaces" => map! { "names" => list!["default"] } }],
+        list![
+            map! { "role" => "endpointslice", "namespaces" => map! { "names" => list!["default"] } }
+        ],
     );
     job.set(
         "relabel_configs",
-        steps(vec![
-            keep(
-                &[
-                    "__meta_kubernetes_service_name",
-                    "__meta_kubernetes_endpointslice_port_name",
-                ],
-                "kubernetes;https",
-            ),
-        ]),
+        steps(vec![keep(
+            &[
+                "__meta_kubernetes_service_name",
+                "__meta_kubernetes_endpointslice_port_name",
+            ],
+            "kubernetes;https",
+        )]),
     );
     job.set(
         "metric_relabel_configs",

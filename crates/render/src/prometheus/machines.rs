@@ -25,10 +25,7 @@ const NODE_PORT: u16 = 9100;
 fn endpoint<'a>(words: &Vocabulary<'a>, service: &Name) -> Option<(&'a str, u16)> {
     let service = words.plan.services.get(service)?;
     let metrics = service.metrics.as_ref()?;
-    Some((
-        metrics.path.as_str(),
-        *service.ports.get(&metrics.port)?,
-    ))
+    Some((metrics.path.as_str(), *service.ports.get(&metrics.port)?))
 }
 
 fn prometheus() -> Map {
@@ -241,10 +238,7 @@ pub(super) fn local(words: &Vocabulary<'_>, out: &mut Rendered) -> Vec<Map> {
         if honor {
             job.set("honor_labels", true);
         }
-        job.set(
-            "file_sd_configs",
-            list![map! { "files" => list![file] }],
-        );
+        job.set("file_sd_configs", list![map! { "files" => list![file] }]);
         jobs.push(job);
     };
     for name in &words.measured {
