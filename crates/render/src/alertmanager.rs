@@ -160,10 +160,7 @@ fn route(plan: &Plan) -> Map {
         };
         let mut route = Map::new();
         route.set_with_comment(comment, "receiver", name);
-        route.set(
-            "matchers",
-            list![format!("notify=~\"(.+,)?{name}(,.+)?\"")],
-        );
+        route.set("matchers", list![format!("notify=~\"(.+,)?{name}(,.+)?\"")]);
         route.set("continue", true);
         routes.push(route);
     }
@@ -174,19 +171,24 @@ fn route(plan: &Plan) -> Map {
             .filter(|(_, receiver)| receiver.severities.contains(&severity));
         // Somebody who is woken is told at once and again every hour; what only informs is collected.
         let (comment, wait, repeat) = match severity {
-            Severity::Critical => ("Somebody is woken: at once, and again every hour.", "10s", "1h"),
+            Severity::Critical => (
+                "Somebody is woken: at once, and again every hour.",
+                "10s",
+                "1h",
+            ),
             Severity::Warning => ("Somebody looks in working hours.", "30s", "4h"),
-            Severity::Info => ("Nobody has to do anything: collected, once a day.", "5m", "1d"),
+            Severity::Info => (
+                "Nobody has to do anything: collected, once a day.",
+                "5m",
+                "1d",
+            ),
         };
         for (index, (name, _)) in hears.enumerate() {
             let mut route = Map::new();
             route.set_with_comment(if index == 0 { comment } else { "" }, "receiver", name);
             route.set(
                 "matchers",
-                list![
-                    format!("severity=\"{}\"", severity.as_str()),
-                    "notify=\"\"",
-                ],
+                list![format!("severity=\"{}\"", severity.as_str()), "notify=\"\"",],
             );
             route.set("group_wait", wait);
             route.set("repeat_interval", repeat);
@@ -234,7 +236,10 @@ fn inhibitions() -> Yaml {
     );
     absent.set(
         "target_matchers",
-        list!["alertname=\"TargetDown\"", "job=~\"node-exporter|kubelet|cadvisor\""],
+        list![
+            "alertname=\"TargetDown\"",
+            "job=~\"node-exporter|kubelet|cadvisor\""
+        ],
     );
     list![worse, down, absent]
 }
@@ -315,7 +320,10 @@ fn check(plan: &Plan) -> String {
             })
         })
         .collect();
-    for alert in rules(plan).alerts().filter(|alert| !alert.notify.is_empty()) {
+    for alert in rules(plan)
+        .alerts()
+        .filter(|alert| !alert.notify.is_empty())
+    {
         let labels = alert.all_labels();
         cases.push(serde_json::json!({
             "labels": format!(

@@ -6,6 +6,7 @@
 
 pub mod alertmanager;
 mod gap;
+pub mod grafana;
 pub mod images;
 pub mod names;
 pub mod prometheus;

@@ -30,6 +30,7 @@ pub enum Scope {
 pub const TARGETS: &[Target] = &[
     crate::prometheus::TARGET,
     crate::alertmanager::TARGET,
+    crate::grafana::TARGET,
 ];
 
 impl Target {
