@@ -1,6 +1,9 @@
 //! The targets: what can be rendered, by name.
 
-use crate::{Input, Rendered};
+use crate::{
+    Input, Rendered, compose, dockerfile, k6, kubernetes, locust, nginx, openapi, prometheus,
+    systemd, userdata,
+};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +34,16 @@ pub const TARGETS: &[Target] = &[
     crate::prometheus::TARGET,
     crate::alertmanager::TARGET,
     crate::grafana::TARGET,
+    dockerfile::TARGET,
+    compose::TARGET,
+    kubernetes::TARGET,
+    userdata::TARGET,
+    prometheus::TARGET,
+    k6::TARGET,
+    locust::TARGET,
+    nginx::TARGET,
+    systemd::TARGET,
+    openapi::TARGET,
 ];
 
 impl Target {
