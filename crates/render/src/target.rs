@@ -32,6 +32,9 @@ pub enum Scope {
 
 /// Every target, in the order of the documentation.
 pub const TARGETS: &[Target] = &[
+    crate::prometheus::TARGET,
+    crate::alertmanager::TARGET,
+    crate::grafana::TARGET,
     dockerfile::TARGET,
     compose::TARGET,
     kubernetes::TARGET,
