@@ -69,7 +69,10 @@ fn metadata(name: &str, plan: &Plan) -> Map {
 
 fn source(name: &str, plan: &Plan, gitops: &GitOps) -> Yaml {
     // A version is a tag, anything else a branch.
-    let digits = gitops.revision.strip_prefix('v').unwrap_or(&gitops.revision);
+    let digits = gitops
+        .revision
+        .strip_prefix('v')
+        .unwrap_or(&gitops.revision);
     let is_tag = digits.starts_with(|c: char| c.is_ascii_digit()) && digits.contains('.');
     let reference = map! { if is_tag { "tag" } else { "branch" } => &gitops.revision };
     map! {
@@ -124,11 +127,9 @@ fn notifications(name: &str, plan: &Plan) -> Vec<Yaml> {
             .iter()
             .any(|severity| meant.severities.contains(severity));
         let (kind, channel, secret) = match &meant.channel {
-            Channel::Slack { channel, url } => (
-                "slack",
-                Some(channel.trim_start_matches('#')),
-                secret(url),
-            ),
+            Channel::Slack { channel, url } => {
+                ("slack", Some(channel.trim_start_matches('#')), secret(url))
+            }
             Channel::Pagerduty { key } => ("pagerduty", None, secret(key)),
             Channel::Webhook { url } => ("generic", None, secret(url)),
             Channel::Email { .. } => continue,

@@ -51,9 +51,14 @@ fn make(input: &Input<'_>, rendered: &mut Rendered) {
         .collect();
     let base = shared::base(&all);
     let head = header(input.base);
-    add_objects(rendered, "base", &head, &base);
+    add_objects(
+        rendered,
+        "base",
+        &head,
+        base.iter().map(|(_, object)| object),
+    );
     let mut kustomization = map! { "apiVersion" => API, "kind" => "Kustomization" };
-    kustomization.set("resources", files(&base));
+    kustomization.set("resources", files(base.iter().map(|(_, object)| object)));
     rendered.yaml("base/kustomization.yaml", &head, vec![kustomization.into()]);
     for (name, plan) in environments(input) {
         if let Some(parts) = all.get(name) {
@@ -78,9 +83,14 @@ fn overlay(
         .filter(|(key, _)| !base.iter().any(|(shared, _)| shared == key))
         .cloned()
         .collect();
-    add_objects(rendered, &folder, &head, &own);
+    add_objects(
+        rendered,
+        &folder,
+        &head,
+        own.iter().map(|(_, object)| object),
+    );
     let mut resources = vec![Yaml::from("../../base")];
-    resources.extend(files(&own));
+    resources.extend(files(own.iter().map(|(_, object)| object)));
     let mut kustomization = map! { "apiVersion" => API, "kind" => "Kustomization" };
     kustomization.set("namespace", &plan.kubernetes.namespace);
     kustomization.set(
@@ -98,6 +108,7 @@ fn overlay(
         &head,
         vec![kustomization.into()],
     );
+    watchers(rendered, &folder, &head, &parts.watchers);
     let cluster = Cluster { plan, waves: false };
     if let Some(script) = scripts::secret_script(&cluster, "sealed-secret.yaml") {
         rendered.add_program(format!("{folder}/secrets.sh"), script);
@@ -105,6 +116,22 @@ fn overlay(
     for gap in &parts.gaps {
         rendered.gap(format!("{name}: {}", gap.what), gap.why.clone());
     }
+}
+
+/// What watches the environment: built and applied by itself, since it is in another namespace.
+fn watchers(rendered: &mut Rendered, folder: &str, head: &str, objects: &[Object]) {
+    if objects.is_empty() {
+        return;
+    }
+    let folder = format!("{folder}/monitoring");
+    add_objects(rendered, &folder, head, objects.iter());
+    let mut kustomization = map! { "apiVersion" => API, "kind" => "Kustomization" };
+    kustomization.set("resources", files(objects.iter()));
+    rendered.yaml(
+        &format!("{folder}/kustomization.yaml"),
+        head,
+        vec![kustomization.into()],
+    );
 }
 
 /// The images of the project: the base names them without registry and tag.
@@ -176,9 +203,14 @@ fn patches(
 }
 
 /// The objects, one file for those that belong together.
-fn add_objects(rendered: &mut Rendered, folder: &str, head: &str, objects: &[(Key, Object)]) {
+fn add_objects<'a>(
+    rendered: &mut Rendered,
+    folder: &str,
+    head: &str,
+    objects: impl Iterator<Item = &'a Object>,
+) {
     let mut documents: BTreeMap<&str, Vec<Yaml>> = BTreeMap::new();
-    for (_, object) in objects {
+    for object in objects {
         let file = documents.entry(&object.file).or_default();
         file.push(object.yaml.clone());
     }
@@ -188,9 +220,9 @@ fn add_objects(rendered: &mut Rendered, folder: &str, head: &str, objects: &[(Ke
 }
 
 /// The files of `objects`, in the order of their application.
-fn files(objects: &[(Key, Object)]) -> Vec<Yaml> {
+fn files<'a>(objects: impl Iterator<Item = &'a Object>) -> Vec<Yaml> {
     let mut files: Vec<String> = vec![];
-    for (_, object) in objects {
+    for object in objects {
         let file = format!("{}.yaml", object.file);
         if !files.contains(&file) {
             files.push(file);
@@ -200,20 +232,20 @@ fn files(objects: &[(Key, Object)]) -> Vec<Yaml> {
 }
 
 fn readme(input: &Input<'_>, head: &str) -> String {
-    let environments: Vec<String> = environments(input).map(|(name, _)| name.to_string()).collect();
-    let account = environments_with_cloud(input);
+    let names: Vec<String> = environments(input)
+        .map(|(name, _)| name.to_string())
+        .collect();
+    let account = environments(input).any(|(_, plan)| plan.cloud.is_some());
+    let watched = environments(input).any(|(_, plan)| plan.kubernetes.monitoring);
     template::fill(
         include_str!("kustomize/README.md"),
         serde_json::json!({
             "project": input.base.name.as_str(),
             "header": head,
-            "first": environments.first(),
-            "environments": environments,
+            "first": names.first(),
+            "environments": names,
             "account": account,
+            "monitoring": watched,
         }),
     )
-}
-
-fn environments_with_cloud(input: &Input<'_>) -> bool {
-    environments(input).any(|(_, plan)| plan.cloud.is_some())
 }

@@ -1,9 +1,8 @@
 //! The targets: what can be rendered, by name.
 
-use crate::{Input, Rendered, argocd, flux, kubernetes, kustomize, nginx, prometheus, systemd, userdata};
 use crate::{
-    Input, Rendered, compose, dockerfile, k6, kubernetes, locust, nginx, openapi, prometheus,
-    systemd, userdata,
+    Input, Rendered, alertmanager, argocd, compose, dockerfile, flux, grafana, k6, kubernetes,
+    kustomize, locust, nginx, openapi, prometheus, systemd, userdata,
 };
 
 /// One target.
@@ -32,9 +31,6 @@ pub enum Scope {
 
 /// Every target, in the order of the documentation.
 pub const TARGETS: &[Target] = &[
-    crate::prometheus::TARGET,
-    crate::alertmanager::TARGET,
-    crate::grafana::TARGET,
     dockerfile::TARGET,
     compose::TARGET,
     kubernetes::TARGET,
@@ -43,6 +39,8 @@ pub const TARGETS: &[Target] = &[
     flux::TARGET,
     userdata::TARGET,
     prometheus::TARGET,
+    alertmanager::TARGET,
+    grafana::TARGET,
     k6::TARGET,
     locust::TARGET,
     nginx::TARGET,

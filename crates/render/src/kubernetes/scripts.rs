@@ -6,7 +6,7 @@ use wharf_plan::model::{IngressClass, SecretProvider};
 use super::cluster::{ACCOUNT, Cluster};
 use super::object::{Object, Stage};
 use super::probes::seconds;
-use super::secrets::{self, Key};
+use super::secrets::{self, Bundle, Key};
 use super::services::release_name;
 use crate::names::identifier;
 use crate::template::fill;
@@ -31,6 +31,7 @@ pub(super) fn add(cluster: &Cluster<'_>, objects: &[Object], rendered: &mut Rend
     let of = |kind: &str, stage: Stage| -> Vec<&str> {
         objects
             .iter()
+            .filter(|object| object.folder.is_empty())
             .filter(|object| object.kind() == kind && object.stage == stage)
             .map(Object::name)
             .collect()
@@ -56,6 +57,7 @@ pub(super) fn add(cluster: &Cluster<'_>, objects: &[Object], rendered: &mut Rend
             })
             .collect(),
         deadline: deadline.unwrap_or(600),
+        monitoring: plan.kubernetes.monitoring,
     };
     rendered.add_program(
         "deploy.sh",
@@ -82,17 +84,15 @@ fn is_sealed(cluster: &Cluster<'_>) -> bool {
 /// The script that makes the Secret, where no operator does; `sealed_file` is what it writes where secrets are sealed.
 pub(crate) fn secret_script(cluster: &Cluster<'_>, sealed_file: &str) -> Option<String> {
     let plan = cluster.plan;
-    let keys = secrets::keys(cluster);
-    if plan.secret_store.provider == SecretProvider::AwsSecretsManager || keys.is_empty() {
+    let bundles = secrets::bundles(cluster);
+    if plan.secret_store.provider == SecretProvider::AwsSecretsManager || bundles.is_empty() {
         return None;
     }
     let context = Secrets {
         header: header(plan),
-        namespace: &plan.kubernetes.namespace,
-        secret: &plan.kubernetes.secret,
         sealed: is_sealed(cluster),
         sealed_file,
-        keys: keys.iter().map(Entry::new).collect(),
+        bundles: bundles.iter().map(Made::new).collect(),
     };
     Some(fill(include_str!("templates/secrets.sh"), &context))
 }
@@ -120,16 +120,32 @@ struct Deploy<'a> {
     helpers: Vec<&'a str>,
     deployments: Vec<Reverted<'a>>,
     deadline: i32,
+    monitoring: bool,
 }
 
 #[derive(Serialize)]
 struct Secrets<'a> {
     header: String,
-    namespace: &'a str,
-    secret: &'a str,
     sealed: bool,
     sealed_file: &'a str,
+    bundles: Vec<Made>,
+}
+
+#[derive(Serialize)]
+struct Made {
+    namespace: String,
+    name: String,
     keys: Vec<Entry>,
+}
+
+impl Made {
+    fn new(bundle: &Bundle) -> Self {
+        Self {
+            namespace: bundle.namespace.clone(),
+            name: bundle.name.clone(),
+            keys: bundle.keys.iter().map(Entry::new).collect(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -165,6 +181,7 @@ struct Readme<'a> {
     sealed: bool,
     account: bool,
     jobs: bool,
+    monitoring: bool,
 }
 
 fn readme<'a>(
@@ -256,5 +273,6 @@ fn readme<'a>(
         sealed,
         account: plan.cloud.is_some(),
         jobs: has("Job"),
+        monitoring: plan.kubernetes.monitoring,
     }
 }

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use crate::kubernetes::Object;
 use crate::kubernetes::order::ordered;
-use crate::yaml::Yaml;
 use crate::map;
+use crate::yaml::Yaml;
 
 /// A patch of Kustomize.
 #[derive(Debug, PartialEq)]

@@ -17,6 +17,8 @@ pub(super) type Key = (String, String, String);
 pub(super) struct Parts {
     /// The objects, without namespace, label of the environment, registry and tag.
     pub(super) objects: Vec<(Key, Object)>,
+    /// What watches the environment, in a namespace of its own, as it is.
+    pub(super) watchers: Vec<Object>,
     /// The images of the project: what the base calls them, and their full names.
     pub(super) images: BTreeMap<String, String>,
     pub(super) gaps: Vec<Gap>,
@@ -29,16 +31,17 @@ pub(super) fn parts(plan: &Plan, waves: bool) -> Parts {
     let names = images::by_service(plan);
     let mut images = BTreeMap::new();
     for (service, meant) in &plan.services {
-        if let (Source::Build(_), Some(name), Some(full)) = (
-            &meant.source,
-            names.get(service),
-            cluster.image(service),
-        ) {
+        if let (Source::Build(_), Some(name), Some(full)) =
+            (&meant.source, names.get(service), cluster.image(service))
+        {
             images.insert(short(plan, name), full);
         }
     }
-    let objects = made
+    let (application, watchers): (Vec<_>, Vec<_>) = made
         .objects
+        .into_iter()
+        .partition(|object| object.folder.is_empty());
+    let objects = application
         .into_iter()
         .map(|mut object| {
             let key = (
@@ -52,6 +55,7 @@ pub(super) fn parts(plan: &Plan, waves: bool) -> Parts {
         .collect();
     Parts {
         objects,
+        watchers,
         images,
         gaps: made.gaps,
     }
@@ -83,7 +87,9 @@ fn neutral(yaml: &mut Yaml, images: &BTreeMap<String, String>, top: bool) {
                 neutral(value, images, false);
             }
         }
-        Yaml::List(items) => items.iter_mut().for_each(|item| neutral(item, images, false)),
+        Yaml::List(items) => items
+            .iter_mut()
+            .for_each(|item| neutral(item, images, false)),
         _ => {}
     }
 }

@@ -1,7 +1,8 @@
 #!/bin/sh
 # << header >>
 #
-# deploy.sh setup   the namespace, its quota, roles and network policies: once, by whoever administers the cluster
+# deploy.sh setup   the namespace, its quota, roles and network policies<% if monitoring %>, what watches the cluster<% endif %>: once, by whoever
+#                   administers the cluster
 # deploy.sh         a release: everything else in order; what does not become ready is taken back
 set -eu
 cd "$(dirname "$0")"
@@ -24,6 +25,11 @@ apply() {
 
 if [ "${1:-}" = setup ]; then
     apply 00-*.yaml 10-*.yaml
+<% if monitoring %>
+    apply monitoring/00-*.yaml
+    # As the server merges it: some files are larger than what kubectl remembers of them.
+    kubectl apply --server-side --filename monitoring
+<% endif %>
     exit
 fi
 
