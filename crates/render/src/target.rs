@@ -1,8 +1,8 @@
 //! The targets: what can be rendered, by name.
 
 use crate::{
-    Input, Rendered, compose, dockerfile, k6, kubernetes, locust, nginx, openapi, prometheus,
-    systemd, userdata,
+    Input, Rendered, alertmanager, argocd, compose, dockerfile, flux, grafana, k6, kubernetes,
+    kustomize, locust, nginx, openapi, prometheus, systemd, userdata,
 };
 
 /// One target.
@@ -34,8 +34,13 @@ pub const TARGETS: &[Target] = &[
     dockerfile::TARGET,
     compose::TARGET,
     kubernetes::TARGET,
+    kustomize::TARGET,
+    argocd::TARGET,
+    flux::TARGET,
     userdata::TARGET,
     prometheus::TARGET,
+    alertmanager::TARGET,
+    grafana::TARGET,
     k6::TARGET,
     locust::TARGET,
     nginx::TARGET,
