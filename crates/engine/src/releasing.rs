@@ -294,6 +294,7 @@ fn secret_values(secrets: &Secrets, name: &Name, service: &wharf_plan::model::Se
 fn read_secrets(request: &ReleaseRequest) -> Result<Secrets, crate::secrets::EnvFileError> {
     let mut secrets = Secrets {
         env: request.env.clone(),
+        secrets: BTreeMap::new(),
         files: BTreeMap::new(),
     };
     for (name, service) in &request.plan.services {

@@ -17,6 +17,9 @@ use crate::state_dir::{StateDir, write_secret};
 pub(crate) struct Secrets {
     /// The values of `${env.…}`.
     pub(crate) env: BTreeMap<String, String>,
+    /// The values of `${secret.…}`.
+    #[serde(default)]
+    pub(crate) secrets: BTreeMap<Name, String>,
     /// What the `env_file`s of each service say, the later file over the earlier.
     pub(crate) files: BTreeMap<Name, BTreeMap<String, String>>,
 }

@@ -7,6 +7,7 @@ pub mod diff;
 pub mod flows;
 pub mod model;
 pub mod resolve;
+pub mod rules;
 pub mod template;
 pub mod yaml;
 

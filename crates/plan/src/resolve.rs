@@ -3,28 +3,40 @@
 //! Every check of meaning happens here, for the file as it stands and for each of its environments, so that a file that
 //! passes for one environment passes for all. Pure: the same text gives the same plan.
 
+mod cloud;
+mod databases;
+mod delivery;
 mod headers;
+mod kubernetes;
+mod load;
+mod names;
+mod network;
+mod observe;
 mod order;
 mod ports;
 mod probes;
+mod promql;
 mod references;
 mod rollout;
 mod routes;
+mod scale;
+mod secrets;
 mod services;
 mod stores;
+mod versions;
 mod volumes;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use wharf_base::ids::Name;
-use wharf_base::units::{Bytes, Percent};
 use wharf_spec::diagnostic::{Code, Diagnostic, Findings, nearest};
 use wharf_spec::document::{Document, MEMBERS_MAX};
-use wharf_spec::model::Spec;
+use wharf_spec::model::{Environment, Spec};
 
 use crate::model::{Patch, Plan};
+use cloud::Application;
 use ports::Ports;
+use volumes::unite_volumes;
 
 /// Names that a service or store may not have, because `${…}` uses them.
 const RESERVED: [&str; 5] = ["env", "secret", "self", "volume", "wharf"];
@@ -87,84 +99,27 @@ fn one(
     findings: &mut Findings,
 ) -> Option<Plan> {
     let spec = document.spec(environment, findings)?;
+    let about = environment.and_then(|name| document.environment(name));
     let mut resolver = Resolver::new(&spec, source, findings);
+    resolver.environment = about.as_ref();
+    resolver.environment_name = environment.unwrap_or_default();
     if !resolver.check_members() {
         return None;
     }
-    let stores = resolver.stores();
-    let services = resolver.services();
-    resolver.check_order(&services);
-    let routes = resolver.routes();
-    let patches = resolver.patches();
-    Some(Plan {
-        name: spec.name.value()?.clone(),
-        environment: environment.and_then(|name| name.parse().ok()),
-        services,
-        stores,
-        routes,
-        target: crate::model::Target {
-            kind: crate::model::TargetKind::Local,
-            branch: None,
-            approval: false,
-        },
-        images: crate::model::Images {
-            registry: None,
-            repository: format!("{}/{{service}}", spec.name.value()?),
-            platforms: vec!["linux/amd64".to_owned()],
-            tag: "latest".to_owned(),
-        },
-        secrets: BTreeMap::new(),
-        secret_store: crate::model::SecretStore {
-            provider: crate::model::SecretProvider::Local,
-            name: "local".to_owned(),
-        },
-        kubernetes: crate::model::Kubernetes {
-            version: "1.32".to_owned(),
-            namespace: spec.name.value()?.to_string(),
-            ingress: crate::model::IngressClass::Nginx,
-            storage_class: None,
-            shared_storage_class: None,
-            config_map: format!("{}-config", spec.name.value()?),
-            secret: format!("{}-secrets", spec.name.value()?),
-            quota: None,
-            gitops: None,
-            monitoring: false,
-        },
-        cloud: None,
-        telemetry: crate::model::Telemetry {
-            scrape_interval: Duration::from_secs(15),
-            retention: Duration::from_secs(15 * 86_400),
-            storage: Bytes(50 << 30),
-            logs_hot: Duration::from_secs(14 * 86_400),
-            logs_archive: Duration::from_secs(90 * 86_400),
-            traces: Percent::whole(10),
-            thresholds: crate::model::Thresholds {
-                error_rate: Percent::whole(5),
-                latency: Duration::from_millis(500),
-                memory: Percent::whole(90),
-                cpu: Percent::whole(80),
-                disk_free: Percent::whole(10),
-                hold: Duration::from_secs(300),
-            },
-        },
-        objectives: vec![],
-        alerts: vec![],
-        notify: BTreeMap::new(),
-        pipeline: None,
-        load: BTreeMap::new(),
-        versions: BTreeMap::new(),
-        patches,
-        extensions: document
-            .extensions()
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect(),
-    })
+    let extensions = document
+        .extensions()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect();
+    resolver.plan(extensions)
 }
 
 /// What every part of the resolution needs to know.
 struct Resolver<'a> {
     spec: &'a Spec,
     source: &'a str,
+    /// What the environment says of itself; none for the file as it stands.
+    environment: Option<&'a Environment>,
+    environment_name: &'a str,
     /// The ports of each service that was typed, also of those that are wrong elsewhere.
     ports: BTreeMap<Name, Ports>,
     findings: &'a mut Findings,
@@ -190,9 +145,64 @@ impl<'a> Resolver<'a> {
         Self {
             spec,
             source,
+            environment: None,
+            environment_name: "",
             ports,
             findings,
         }
+    }
+
+    /// Every section in turn; what follows from others comes after them.
+    fn plan(mut self, extensions: BTreeMap<String, serde_json::Value>) -> Option<Plan> {
+        let target = self.target();
+        let stores = self.stores();
+        let mut services = self.services();
+        unite_volumes(&mut services);
+        self.check_volumes();
+        self.check_exposed();
+        self.check_order(&services);
+        let routes = self.routes();
+        let application = Application {
+            services: &services,
+            stores: &stores,
+            routes: &routes,
+        };
+        let cloud = self.cloud(target.kind, &application);
+        let secrets = self.secrets();
+        let plan = Plan {
+            name: self.spec.name.value()?.clone(),
+            environment: self.environment_name.parse().ok(),
+            images: self.images(&services),
+            secrets,
+            secret_store: self.secret_store(target.kind, cloud.is_some()),
+            kubernetes: self.kubernetes(),
+            cloud,
+            telemetry: self.telemetry(),
+            objectives: self.objectives(),
+            alerts: self.alerts(),
+            notify: self.receivers(),
+            pipeline: self.pipeline(target.kind, &services),
+            load: self.load(),
+            versions: self.versions(),
+            patches: self.patches(),
+            target,
+            services,
+            stores,
+            routes,
+            extensions,
+        };
+        self.check_buckets(&plan);
+        Some(plan)
+    }
+
+    /// The project's name; empty if it could not be read.
+    fn project(&self) -> &'a str {
+        self.spec.name.value().map(Name::as_str).unwrap_or_default()
+    }
+
+    /// The environment's name; empty for the file as it stands.
+    fn environment_name(&self) -> &'a str {
+        self.environment_name
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {

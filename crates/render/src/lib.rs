@@ -4,12 +4,19 @@
 //! bytes. What a target cannot express it reports as a [`Gap`]; nothing is dropped in silence. Values of secrets never
 //! come here: the plan holds references only.
 
+pub mod ansible;
+pub mod cloudformation;
 mod gap;
 pub mod images;
+pub mod machine;
 pub mod names;
+pub mod nginx;
+pub mod prometheus;
 mod rendered;
+pub mod systemd;
 pub mod target;
 pub mod template;
+pub mod userdata;
 pub mod values;
 pub mod yaml;
 

@@ -1,6 +1,6 @@
 //! The targets: what can be rendered, by name.
 
-use crate::{Input, Rendered};
+use crate::{Input, Rendered, nginx, prometheus, systemd, userdata};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +27,12 @@ pub enum Scope {
 }
 
 /// Every target, in the order of the documentation.
-pub const TARGETS: &[Target] = &[];
+pub const TARGETS: &[Target] = &[
+    userdata::TARGET,
+    prometheus::TARGET,
+    nginx::TARGET,
+    systemd::TARGET,
+];
 
 impl Target {
     /// The target of this name.
@@ -39,13 +44,7 @@ impl Target {
     /// Renders it.
     #[must_use]
     pub fn render(&self, input: &Input<'_>) -> Rendered {
-        let patches = input.plan.patches.iter();
-        let mut rendered = Rendered::new(
-            patches
-                .filter(|patch| patch.target == self.name)
-                .cloned()
-                .collect(),
-        );
+        let mut rendered = Rendered::of(input.plan, self.name);
         (self.make)(input, &mut rendered);
         rendered.finish();
         rendered

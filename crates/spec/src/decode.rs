@@ -3,17 +3,25 @@
 //! A type that can stand in the file implements [`Decode`]: how it is read, what the JSON Schema says of it, what an
 //! error says was expected. Most are texts and implement [`FromText`]; maps with fixed keys are made by `record!`.
 
+mod cloud_names;
 mod collections;
+mod identifiers;
+mod quantities;
 mod record;
 mod scalars;
 mod texts;
 mod words;
 
+pub use cloud_names::{BackupWindow, BucketName, Identifier, MachineImage, MaintenanceWindow};
 pub use collections::{Entry, List, OneOrMany, Table, TableKey};
+pub use identifiers::{
+    Email, GitUrl, KubernetesVersion, Line, Machine, Region, Repository, Subnet, Word, Zone,
+};
+pub use quantities::{Figure, Money};
 pub use record::{FieldInfo, RecordInfo};
-pub(crate) use record::{Reader, paragraph, record, record_schema};
+pub(crate) use record::{Reader, key_of, paragraph, record, record_schema};
 pub use scalars::{Count, Port, StatusRange, Unlimited};
-pub use texts::{Cidr, EnvName, HeaderName, HostPattern, UrlPath};
+pub use texts::{Cidr, EnvName, Folder, HeaderName, HostPattern, UrlPath};
 pub(crate) use words::words;
 
 use std::collections::BTreeMap;
@@ -33,6 +41,9 @@ pub type Definitions = BTreeMap<String, Value>;
 
 /// A value of the file.
 pub trait Decode: Sized {
+    /// Whether it is written as a list; else, where it is a section of the file, as a map.
+    const LIST: bool = false;
+
     /// What belongs here, for "expected …".
     fn expected() -> String;
 

@@ -5,7 +5,7 @@
 
 use crate::decode::{Decode, to_json};
 use crate::diagnostic::{Code, Diagnostic, Findings};
-use crate::model::Spec;
+use crate::model::{Environment, Spec};
 use crate::yaml::{self, Entry, Kind, Node};
 
 /// More environments than anyone has; each costs one decoding of the whole file.
@@ -15,7 +15,23 @@ pub const ENVIRONMENTS_MAX: usize = 20;
 pub const MEMBERS_MAX: usize = 200;
 
 /// The sections that an environment may hold.
-const SECTIONS: [&str; 3] = ["services", "stores", "routes"];
+const SECTIONS: [&str; 15] = [
+    "services",
+    "stores",
+    "routes",
+    "images",
+    "secrets",
+    "secret_store",
+    "kubernetes",
+    "cloud",
+    "telemetry",
+    "objectives",
+    "alerts",
+    "notify",
+    "pipeline",
+    "load",
+    "versions",
+];
 
 /// A file as a tree.
 #[derive(Debug)]
@@ -67,6 +83,15 @@ impl Document {
             Some(overlay) => Spec::decode(&self.laid_over(overlay), findings),
             None => Spec::decode(&self.root, findings),
         }
+    }
+
+    /// What an environment says of itself, beside what it lays over the file. What is wrong in it is found with the file
+    /// as it stands.
+    #[must_use]
+    pub fn environment(&self, name: &str) -> Option<Environment> {
+        let environments = self.root.entry("environments")?;
+        let entry = environments.value.entry(name)?;
+        Environment::decode(&entry.value, &mut Findings::default())
     }
 
     /// The `x-…` keys of the top level.

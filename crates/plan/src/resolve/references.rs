@@ -17,18 +17,9 @@ impl Resolver<'_> {
                 break;
             }
             let span = self.within(text, error.at, error.len);
-            let later = text.value[error.at..].starts_with("${secret.");
-            let code = if later {
-                Code::NOT_YET
-            } else {
-                Code::BAD_REFERENCE
-            };
-            let diagnostic = Diagnostic::error(code, span, bounded(error.message));
+            let diagnostic = Diagnostic::error(Code::BAD_REFERENCE, span, bounded(error.message));
             self.report(match error.suggestion {
                 Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-                None if later => {
-                    diagnostic.help("until then take it from the environment: `${env.NAME}`")
-                }
                 None => diagnostic.help("`$$` stands for a `$` that is meant literally"),
             });
         }
@@ -53,6 +44,14 @@ impl Resolver<'_> {
                     format!("this service mounts no volume `{name}`"),
                     near(name, mounted.iter().map(Name::as_str)),
                 )),
+                Reference::Secret(name) if !self.has_secret(name) => {
+                    let declared = self.spec.secrets.value();
+                    let names = declared.into_iter().flat_map(|table| table.keys());
+                    let help = near(name, names)
+                        .unwrap_or_else(|| format!("declare it: `secrets: {{ {name}: {{}} }}`"));
+                    let message = format!("there is no secret `{name}`");
+                    Some((Code::UNKNOWN_NAME, message, Some(help)))
+                }
                 Reference::Volume(_)
                 | Reference::Secret(_)
                 | Reference::Env { .. }

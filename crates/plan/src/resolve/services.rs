@@ -11,8 +11,8 @@ use wharf_spec::span::Span;
 
 use super::Resolver;
 use crate::model::{
-    Build, Command, Condition, MetricsEndpoint, ReleaseCommand, Resources, Schedule, Service,
-    Source,
+    Build, Command, Condition, Framework, MetricsEndpoint, ReleaseCommand, Resources, Schedule,
+    Service, Source, Toolchain,
 };
 use crate::template::{Reference, Template};
 
@@ -23,6 +23,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// A migration that takes longer should say so.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(600);
 const METRICS_PATH: &str = "/metrics";
+/// The one folder that almost every program writes to.
+const TEMPORARY: &str = "/tmp";
 
 impl Resolver<'_> {
     pub(super) fn services(&mut self) -> BTreeMap<Name, Service> {
@@ -91,29 +93,20 @@ impl Resolver<'_> {
         });
         let scheduled = !typed.schedule.is_absent();
         let singleton = typed.singleton.value().copied().unwrap_or(false);
-        let replicas = typed
-            .replicas
-            .value()
-            .map_or(u32::from(!scheduled), |count| count.0);
+        let resources = resources(typed.resources.value());
+        let scale = self.scale(typed, &resources);
+        let first = scale
+            .as_ref()
+            .map_or(u32::from(!scheduled), |scale| scale.min);
+        let replicas = typed.replicas.value().map_or(first, |count| count.0);
         Some(Service {
             source: source?,
             command: typed.command.value().map(command),
-            ports: ports.by_name,
-            primary_port: ports.primary,
             environment,
             env_files: self.env_files(typed),
             replicas,
             singleton,
-            resources: Resources {
-                cpu: typed
-                    .resources
-                    .value()
-                    .and_then(|resources| resources.cpu.value().copied()),
-                memory: typed
-                    .resources
-                    .value()
-                    .and_then(|resources| resources.memory.value().copied()),
-            },
+            resources,
             probes,
             volumes,
             needs,
@@ -137,13 +130,15 @@ impl Resolver<'_> {
                 .unwrap_or(DRAIN_TIMEOUT),
             stop_timeout: typed.stop_timeout.value().copied().unwrap_or(STOP_TIMEOUT),
             rollout: self.rollout(typed, singleton),
-            scale: None,
-            expose: None,
-            calls: vec![],
-            buckets: vec![],
-            writable: vec![],
-            static_files: BTreeMap::new(),
-            api: vec![],
+            scale,
+            expose: self.expose(name, typed, &ports),
+            calls: self.calls(name, typed),
+            buckets: names(&typed.buckets),
+            writable: self.writable(typed),
+            static_files: self.static_files(typed),
+            api: self.api(typed),
+            ports: ports.by_name,
+            primary_port: ports.primary,
         })
     }
 
@@ -232,8 +227,172 @@ impl Resolver<'_> {
                     Some((arg.key.value.0.clone(), arg.value.as_ref()?.value.clone()))
                 })
                 .collect(),
-            toolchain: None,
+            toolchain: self.toolchain(build),
         }))
+    }
+
+    fn toolchain(&mut self, build: &spec::Build) -> Option<Toolchain> {
+        let framework = build.framework.value().copied();
+        let implied = framework.map(written_in);
+        let language = build.language.value().copied().or(implied);
+        if let (Some(typed), Some(implied), Some(framework)) =
+            (build.language.get(), implied, build.framework.get())
+            && typed.value != implied
+        {
+            let message = "the framework belongs to another language";
+            self.report(
+                Diagnostic::error(Code::EXCLUSIVE, framework.span.clone(), message)
+                    .related(typed.span.clone(), "the language"),
+            );
+        }
+        let rest = [
+            ("version", build.version.key_span()),
+            ("packages", build.packages.key_span()),
+            ("build_packages", build.build_packages.key_span()),
+        ];
+        if build.language.is_absent() && build.framework.is_absent() {
+            for (key, span) in rest {
+                let Some(span) = span else { continue };
+                let message = format!("`{key}` needs the `language` beside it");
+                self.report(
+                    Diagnostic::error(Code::MISSING_KEY, span.clone(), message)
+                        .help("for example `language: python`"),
+                );
+            }
+        }
+        if let Some(version) = build.version.get() {
+            let numbers = version.value.0.split('.').all(|part| {
+                !part.is_empty() && part.len() <= 9 && part.bytes().all(|b| b.is_ascii_digit())
+            });
+            if !numbers {
+                let message = "expected a version such as 3.11 or 20";
+                self.report(Diagnostic::error(
+                    Code::BAD_VALUE,
+                    version.span.clone(),
+                    message,
+                ));
+            }
+        }
+        let packages =
+            |list: &wharf_spec::span::Field<wharf_spec::decode::List<wharf_spec::decode::Word>>| {
+                let list = list
+                    .value()
+                    .map(|list| list.0.as_slice())
+                    .unwrap_or_default();
+                list.iter()
+                    .map(|name| name.value.0.clone())
+                    .collect::<Vec<_>>()
+            };
+        for package in [&build.packages, &build.build_packages]
+            .into_iter()
+            .filter_map(|list| list.value())
+            .flat_map(|list| &list.0)
+        {
+            // Debian policy 5.6.1: the names of packages.
+            let name = package.value.0.as_str();
+            let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b);
+            if !name.starts_with(|c: char| c.is_ascii_alphanumeric())
+                || name.len() < 2
+                || !name.bytes().all(inner)
+            {
+                let message = "expected the name of a Debian package, such as libpq5";
+                self.report(Diagnostic::error(
+                    Code::BAD_VALUE,
+                    package.span.clone(),
+                    message,
+                ));
+            }
+        }
+        Some(Toolchain {
+            language: super::delivery::language_of(language?),
+            version: build.version.value().map(|version| version.0.clone()),
+            framework: framework.map(|framework| match framework {
+                spec::Framework::Django => Framework::Django,
+                spec::Framework::Flask => Framework::Flask,
+                spec::Framework::Fastapi => Framework::Fastapi,
+                spec::Framework::React => Framework::React,
+            }),
+            packages: packages(&build.packages),
+            build_packages: packages(&build.build_packages),
+        })
+    }
+
+    /// Services and stores that are talked to without being waited for.
+    fn calls(&mut self, name: &Name, typed: &spec::Service) -> Vec<Name> {
+        let list = typed
+            .calls
+            .value()
+            .map(|list| list.0.as_slice())
+            .unwrap_or_default();
+        let mut calls: Vec<Name> = vec![];
+        for called in list {
+            let (of, span) = (&called.value, &called.span);
+            if of == name {
+                let message = format!("`{name}` calls itself");
+                self.report(Diagnostic::error(Code::CIRCLE, span.clone(), message));
+            } else if self.has_store(of.as_str()) {
+            } else if self.has_service(of.as_str()) {
+                self.check_listens(of, span);
+            } else if !self.findings.is_full() {
+                let names: Vec<_> = self
+                    .service_names()
+                    .into_iter()
+                    .chain(self.store_names())
+                    .collect();
+                let others = names.into_iter().filter(|other| *other != name.as_str());
+                let message = format!("there is no service or store `{of}`");
+                let diagnostic = Diagnostic::error(Code::UNKNOWN_NAME, span.clone(), message);
+                self.report(suggested(diagnostic, of.as_str(), others));
+            }
+            if !calls.contains(of) {
+                calls.push(of.clone());
+            }
+        }
+        calls
+    }
+
+    fn writable(&mut self, typed: &spec::Service) -> Vec<String> {
+        let Some(list) = typed.writable.value() else {
+            return vec![TEMPORARY.to_owned()];
+        };
+        let mut folders: Vec<String> = vec![];
+        for folder in &list.0 {
+            let path = folder.value.0.trim_end_matches('/');
+            if !folder.value.0.starts_with('/') || path.is_empty() {
+                let message = "expected an absolute folder such as /var/cache/app";
+                self.report(Diagnostic::error(
+                    Code::BAD_VALUE,
+                    folder.span.clone(),
+                    message,
+                ));
+            }
+            if !folders.iter().any(|other| other == path) {
+                folders.push(path.to_owned());
+            }
+        }
+        folders
+    }
+
+    fn static_files(&mut self, typed: &spec::Service) -> BTreeMap<String, String> {
+        let entries = typed
+            .static_files
+            .value()
+            .map(|table| table.entries.as_slice())
+            .unwrap_or_default();
+        let mut files = BTreeMap::new();
+        for entry in entries {
+            let Some(folder) = &entry.value else { continue };
+            if folder.value.0.starts_with('/') {
+                let message = "expected a folder relative to the build's";
+                self.report(Diagnostic::error(
+                    Code::BAD_VALUE,
+                    folder.span.clone(),
+                    message,
+                ));
+            }
+            files.insert(entry.key.value.0.clone(), folder.value.0.clone());
+        }
+        files
     }
 
     fn check_path(&mut self, path: &str, span: &Span) {
@@ -404,6 +563,9 @@ impl Resolver<'_> {
             ("rollout", typed.rollout.key_span()),
             ("release", typed.release.key_span()),
             ("drain_timeout", typed.drain_timeout.key_span()),
+            ("expose", typed.expose.key_span()),
+            ("static_files", typed.static_files.key_span()),
+            ("api", typed.api.key_span()),
         ];
         for (key, span) in keys {
             let Some(span) = span else { continue };
@@ -448,4 +610,37 @@ pub(super) fn command(typed: &spec::Command) -> Command {
         spec::Command::Shell(line) => Command::Shell(line.clone()),
         spec::Command::Exec(words) => Command::Exec(words.clone()),
     }
+}
+
+/// Request and limit as the plan has them.
+pub(super) fn resources(typed: Option<&spec::Resources>) -> Resources {
+    Resources {
+        cpu: typed.and_then(|resources| resources.cpu.value().copied()),
+        memory: typed.and_then(|resources| resources.memory.value().copied()),
+    }
+}
+
+/// The language of a framework.
+pub(super) fn written_in(framework: spec::Framework) -> spec::Language {
+    match framework {
+        spec::Framework::Django | spec::Framework::Flask | spec::Framework::Fastapi => {
+            spec::Language::Python
+        }
+        spec::Framework::React => spec::Language::Node,
+    }
+}
+
+/// Each name once, in the order of the file.
+fn names(typed: &wharf_spec::span::Field<wharf_spec::decode::List<Name>>) -> Vec<Name> {
+    let mut names: Vec<Name> = vec![];
+    for name in typed
+        .value()
+        .map(|list| list.0.as_slice())
+        .unwrap_or_default()
+    {
+        if !names.contains(&name.value) {
+            names.push(name.value.clone());
+        }
+    }
+    names
 }

@@ -9,13 +9,17 @@ use wharf_spec::model as spec;
 use wharf_spec::span::Spanned;
 
 use super::Resolver;
-use crate::model::{Backups, Store, StoreEngine};
+use super::services::resources;
+use crate::model::{Backups, Pool, PoolMode, Store, StoreEngine};
 use crate::template::{Part, Reference, Template};
 
 /// A week, as the managed databases have it.
 const BACKUPS_KEEP: Duration = Duration::from_secs(7 * 86_400);
 /// At night in most of the places that share UTC's half of the world.
 const BACKUPS_SCHEDULE: &str = "0 3 * * *";
+/// As PgBouncer's `default_pool_size`, and clients of ten replicas with twenty connections each.
+const POOL_SIZE: u32 = 20;
+const POOL_CLIENTS: u32 = 200;
 
 impl Resolver<'_> {
     pub(super) fn stores(&mut self) -> BTreeMap<Name, Store> {
@@ -49,6 +53,13 @@ impl Resolver<'_> {
             let message = "`extensions` are PostgreSQL's";
             self.report(Diagnostic::error(Code::NOT_HERE, key.clone(), message));
         }
+        if let (Some(key), Some(StoreEngine::Redis)) = (typed.pool.key_span(), engine) {
+            let message = "a `pool` stands before a PostgreSQL";
+            self.report(
+                Diagnostic::error(Code::NOT_HERE, key.clone(), message)
+                    .help("Redis takes thousands of connections by itself"),
+            );
+        }
         let external_url = typed.url.get().and_then(|url| self.external_url(url));
         if !typed.url.is_absent() {
             // Wharf neither makes nor sizes nor saves a server that is not its own.
@@ -56,6 +67,8 @@ impl Resolver<'_> {
                 ("storage", typed.storage.key_span()),
                 ("backups", typed.backups.key_span()),
                 ("extensions", typed.extensions.key_span()),
+                ("resources", typed.resources.key_span()),
+                ("class", typed.class.key_span()),
             ];
             for (key, span) in keys {
                 let Some(span) = span else { continue };
@@ -100,10 +113,23 @@ impl Resolver<'_> {
                 .map(|extension| extension.value.clone())
                 .collect(),
             external_url,
-            resources: crate::model::Resources::default(),
-            storage_class: None,
-            backup_volume: None,
-            pool: None,
+            resources: resources(typed.resources.value()),
+            storage_class: typed.class.value().map(|class| class.0.clone()),
+            backup_volume: typed
+                .backups
+                .value()
+                .and_then(|backups| backups.volume.value().copied()),
+            pool: typed.pool.value().map(|pool| Pool {
+                size: pool.size.value().map_or(POOL_SIZE, |size| size.0),
+                clients: pool
+                    .clients
+                    .value()
+                    .map_or(POOL_CLIENTS, |clients| clients.0),
+                mode: match pool.mode.value() {
+                    Some(spec::PoolMode::Session) => PoolMode::Session,
+                    Some(spec::PoolMode::Transaction) | None => PoolMode::Transaction,
+                },
+            }),
         })
     }
 

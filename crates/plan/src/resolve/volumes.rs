@@ -8,7 +8,7 @@ use wharf_spec::model as spec;
 use wharf_spec::span::Span;
 
 use super::Resolver;
-use crate::model::{Volume, VolumeSource};
+use crate::model::{Service, Volume, VolumeSource};
 
 impl Resolver<'_> {
     pub(super) fn volumes(&mut self, service: &spec::Service) -> Vec<Volume> {
@@ -47,20 +47,79 @@ impl Resolver<'_> {
                         .related(first, "the first one"),
                 );
             }
-            if let (Some(size), VolumeSource::Path(_)) = (volume.size.key_span(), &from) {
-                let message = "a folder of this machine has no size; only a named volume has";
-                self.report(Diagnostic::error(Code::NOT_HERE, size.clone(), message));
+            let of_named = [
+                ("size", volume.size.key_span()),
+                ("shared", volume.shared.key_span()),
+                ("class", volume.class.key_span()),
+            ];
+            for (key, span) in of_named {
+                if let (Some(span), VolumeSource::Path(_)) = (span, &from) {
+                    let message =
+                        format!("a folder of this machine has no `{key}`; only a named volume has");
+                    self.report(Diagnostic::error(Code::NOT_HERE, span.clone(), message));
+                }
             }
             volumes.push(Volume {
                 source: from,
                 target: folder.to_owned(),
                 read_only: volume.read_only.value().copied().unwrap_or(false),
                 size: volume.size.value().copied(),
-                shared: false,
-                class: None,
+                shared: volume.shared.value().copied().unwrap_or(false),
+                class: volume.class.value().map(|class| class.0.clone()),
             });
         }
         volumes
+    }
+
+    /// A volume that several services name is one: what they say of it has to agree.
+    pub(super) fn check_volumes(&mut self) {
+        let spec = self.spec;
+        let entries = spec
+            .services
+            .value()
+            .map(|table| table.entries.as_slice())
+            .unwrap_or_default();
+        let mut said: BTreeMap<(&str, &str), (String, &Span)> = BTreeMap::new();
+        let lists = entries
+            .iter()
+            .filter_map(|entry| entry.value.as_ref()?.value.volumes.value());
+        for volume in lists.flat_map(|list| &list.0).map(|typed| &typed.value.0) {
+            let Some(source) = volume.source.value() else {
+                continue;
+            };
+            let facts = [
+                (
+                    "size",
+                    volume.size.get().map(|f| (f.value.to_string(), &f.span)),
+                ),
+                (
+                    "shared",
+                    volume.shared.get().map(|f| (f.value.to_string(), &f.span)),
+                ),
+                (
+                    "class",
+                    volume.class.get().map(|f| (f.value.0.clone(), &f.span)),
+                ),
+            ];
+            for (key, fact) in facts {
+                let Some((value, span)) = fact else { continue };
+                let first = said
+                    .entry((source, key))
+                    .or_insert_with(|| (value.clone(), span));
+                if first.0 != value {
+                    let message = format!(
+                        "`{key}` of the volume `{}` is {} elsewhere, and it is one volume",
+                        excerpt(source),
+                        first.0
+                    );
+                    let first = first.1.clone();
+                    self.report(
+                        Diagnostic::error(Code::BAD_VALUE, span.clone(), message)
+                            .related(first, "the other one"),
+                    );
+                }
+            }
+        }
     }
 
     fn volume_source(&mut self, source: &str, span: &Span) -> Option<VolumeSource> {
@@ -87,5 +146,30 @@ impl Resolver<'_> {
         };
         self.report(Diagnostic::error(Code::BAD_VALUE, span.clone(), message).help(help));
         None
+    }
+}
+
+/// What one service says of a named volume holds for every service that mounts it.
+pub(super) fn unite_volumes(services: &mut BTreeMap<Name, Service>) {
+    let mut known: BTreeMap<Name, Volume> = BTreeMap::new();
+    for volume in services.values().flat_map(|service| &service.volumes) {
+        if let VolumeSource::Named(name) = &volume.source {
+            let all = known.entry(name.clone()).or_insert_with(|| volume.clone());
+            all.size = all.size.or(volume.size);
+            all.shared |= volume.shared;
+            all.class = all.class.take().or_else(|| volume.class.clone());
+        }
+    }
+    for volume in services
+        .values_mut()
+        .flat_map(|service| &mut service.volumes)
+    {
+        if let VolumeSource::Named(name) = &volume.source
+            && let Some(all) = known.get(name)
+        {
+            volume.size = all.size;
+            volume.shared = all.shared;
+            volume.class.clone_from(&all.class);
+        }
     }
 }

@@ -6,6 +6,7 @@
 )]
 
 mod compose;
+mod examples;
 mod fixtures;
 mod hostile;
 mod invariants;

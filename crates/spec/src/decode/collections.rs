@@ -12,6 +12,8 @@ use crate::yaml::{Kind, Node};
 pub struct List<T>(pub Vec<Spanned<T>>);
 
 impl<T: Decode> Decode for List<T> {
+    const LIST: bool = true;
+
     fn expected() -> String {
         format!("a list, each item {}", T::expected())
     }

@@ -95,7 +95,7 @@ macro_rules! record {
                 doc: &[$($doc),+],
                 fields: &[$(
                     $crate::decode::FieldInfo {
-                        key: stringify!($field),
+                        key: $crate::decode::key_of(stringify!($field)),
                         doc: &[$($fdoc),+],
                         attributes: &[$((stringify!($attribute), &[$($text),*])),*],
                         expected: <$type as $crate::decode::Decode>::expected,
@@ -122,7 +122,11 @@ macro_rules! record {
                 for entry in reader.entries::<Self>(node, findings)?.iter() {
                     let key = reader.key(entry, node, findings);
                     match key.meant {
-                        $( Some(stringify!($field)) => record.$field = key.read(entry, findings), )*
+                        $(
+                            Some(meant) if meant == $crate::decode::key_of(stringify!($field)) => {
+                                record.$field = key.read(entry, findings);
+                            }
+                        )*
                         _ => {}
                     }
                 }
@@ -137,6 +141,14 @@ macro_rules! record {
     };
 }
 pub(crate) use record;
+
+/// The key that a field of a record stands for: `r#for` is `for`.
+pub(crate) const fn key_of(field: &'static str) -> &'static str {
+    match field.as_bytes() {
+        [b'r', b'#', ..] => field.split_at(2).1,
+        _ => field,
+    }
+}
 
 /// No record has more keys than this; of a larger map a missing key is not looked for among the misspelt ones.
 const LOOKED_AT: usize = 100;

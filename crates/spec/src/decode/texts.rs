@@ -180,3 +180,28 @@ impl FromText for HostPattern {
         json!({ "type": "string", "pattern": "^(\\*\\.)?[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)*$" })
     }
 }
+
+/// A folder of a build or of a container: a path without `..`, blanks and what a shell reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder(pub String);
+
+impl FromText for Folder {
+    fn wording() -> String {
+        "a folder such as ./app or /var/cache/app".to_owned()
+    }
+
+    fn from_text(text: &str) -> Result<Self, Refusal> {
+        let inner = |b: u8| b.is_ascii_alphanumeric() || b"._-/@+".contains(&b);
+        if text.is_empty() || text.len() > 255 || !text.bytes().all(inner) {
+            return Err(Refusal::unexpected());
+        }
+        if text.split('/').any(|part| part == "..") {
+            return Err(Refusal::because("the folder lies outside, behind a `..`"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    fn text_schema() -> Value {
+        json!({ "type": "string", "pattern": "^[A-Za-z0-9._/@+-]{1,255}$" })
+    }
+}

@@ -38,7 +38,7 @@ codes! {
     NOT_YET = "W015", "The key, word or reference is known but not supported yet.";
     EXCLUSIVE = "W016", "Two keys exclude each other.";
     NO_SOURCE = "W020", "A service has nothing to run: no `build`, no `image` and no `command`.";
-    UNKNOWN_NAME = "W021", "A service, store, port or volume is named that the file does not have.";
+    UNKNOWN_NAME = "W021", "A service, store, port, volume, secret, receiver, bucket or the like is named that the file does not have.";
     BAD_REFERENCE = "W022", "A `${…}` cannot be read, or its field does not exist.";
     CIRCLE = "W023", "Services wait for each other in a circle.";
     PORT_CLASH = "W024", "Two ports of a service have the same number.";
@@ -47,7 +47,8 @@ codes! {
     NOT_HERE = "W027", "The key is known but does not fit this service, store or route.";
     LIMIT = "W028", "More services, replicas or environments than the documented limit.";
     NO_ENVIRONMENT = "W029", "The chosen environment is not in the file.";
-    PASSWORD = "W041", "A password stands in the file.";
+    PASSWORD = "W041", "A password or another secret stands in the file.";
+    ENDED = "W042", "A version is named that gets no more fixes.";
     MORE = "W099", "There are more findings than are printed.";
 }
 

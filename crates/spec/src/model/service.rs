@@ -6,12 +6,18 @@ use serde_json::{Value, json};
 use wharf_base::ids::Name;
 use wharf_base::units::{Bounds, Bytes, Millicores, Share};
 
+use super::build::Build;
+use super::kubernetes::Exposed;
+use super::load::Operation;
 use super::probe::{PortReference, Probes};
+use super::scale::Scale;
+use super::volume::Volume;
 use crate::decode::{
-    Count, Decode, Definitions, EnvName, List, OneOrMany, Port, Table, UrlPath, record, words,
+    Count, Decode, Definitions, EnvName, Folder, List, OneOrMany, Port, Table, UrlPath, record,
+    words,
 };
-use crate::diagnostic::{Code, Diagnostic, Findings, excerpt};
-use crate::span::{Field, Span, Spanned};
+use crate::diagnostic::{Code, Diagnostic, Findings};
+use crate::span::Spanned;
 use crate::yaml::{Kind, Node};
 use wharf_base::cron::Cron;
 
@@ -33,7 +39,6 @@ record! {
         [example "3000"]
         port: Port,
         /// Several ports, by name. The one called `http`, else the first, is the primary: the one that routes lead to.
-        [also "expose"]
         [example "{ http: 8000, admin: 9000 }"]
         ports: Table<Name, Port>,
         /// Environment variables. Values may refer to others: `${db.url}`, `${backend.url}`, `${env.LEVEL:-info}`.
@@ -90,30 +95,41 @@ record! {
         /// How a new release takes over.
         [also "update_config" "strategy"]
         rollout: Rollout,
+        /// Autoscaling: how many replicas there are when nobody says so. `replicas` is then the count at first.
+        [default "the count is fixed"]
+        [also "autoscaling" "autoscale" "hpa"]
+        [example "{ min: 2, max: 10, cpu: 70% }"]
+        scale: Scale,
+        /// A way in beside the routes, on a cluster.
+        [default "routes alone lead to it"]
+        [also "service_type"]
+        [example "{ kind: load_balancer, port: 80 }"]
+        expose: Exposed,
+        /// Services and stores that it talks to without waiting for them. With `needs` and the references of
+        /// `environment` they say who may talk to whom.
+        [also "talks_to" "links"]
+        [example "[websocket]"]
+        calls: List<Name>,
+        /// Buckets of `cloud.buckets` that it reads and writes.
+        [example "[static]"]
+        buckets: List<Name>,
+        /// Folders that it writes to beside its volumes; everything else of its file system is read-only in rendered
+        /// files.
+        [default "`/tmp`"]
+        [also "tmpfs"]
+        [example "[/tmp, /var/cache/app]"]
+        writable: List<Folder>,
+        /// Files that the web server in front answers by itself: URL prefix to folder, relative to the build's.
+        [also "static" "statics"]
+        [example "{ /static/: staticfiles }"]
+        static_files: Table<UrlPath, Folder>,
+        /// The operations of its HTTP API, for the rendered OpenAPI document.
+        [also "openapi" "operations" "endpoints"]
+        [example "[{ method: GET, path: /items }]"]
+        api: List<Operation>,
     }
-    later { "scale", "autoscaling", "files", "secrets", "security", "user", "node", "placement" }
+    later { "files", "secrets", "security", "user", "node", "placement" }
     extensible true
-}
-
-record! {
-    /// How source code becomes a program.
-    pub struct Build {
-        /// The folder, relative to `wharf.yaml`.
-        [default "`.`"]
-        [example "./web"]
-        context: String,
-        /// What builds it, run in the folder. Default: detected from what lies there.
-        [example "make release"]
-        command: Command,
-        /// The Dockerfile, relative to the folder.
-        dockerfile: String,
-        /// The stage of the Dockerfile.
-        target: String,
-        /// Build arguments, and variables of the build.
-        args: Table<EnvName, String>,
-    }
-    shorthand context
-    later { "cache", "platforms", "secrets", "image", "tags" }
 }
 
 record! {
@@ -328,92 +344,4 @@ impl Decode for Command {
             { "type": "array", "items": { "type": ["string", "number", "boolean"] }, "minItems": 1 },
         ] })
     }
-}
-
-record! {
-    /// A folder that outlives a replica.
-    pub struct VolumeMap {
-        /// A name: a volume of the project, shared by every service that names it. Or a folder: `./…`, `../…`, `/…`.
-        [required]
-        [example "media"]
-        source: String,
-        /// Where the program finds it.
-        [required]
-        [also "mountPath" "path"]
-        [example "/app/media"]
-        target: String,
-        /// Whether the program may only read.
-        [default "false"]
-        [also "readOnly" "ro"]
-        read_only: bool,
-        /// How large a named volume is to be.
-        [example "10Gi"]
-        size: Bytes,
-    }
-    later { "access", "class", "type" }
-}
-
-/// One volume of a service.
-#[derive(Debug, Clone)]
-pub struct Volume(pub VolumeMap);
-
-impl Decode for Volume {
-    fn expected() -> String {
-        "a volume such as `media:/app/media` or a map with `source` and `target`".to_owned()
-    }
-
-    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        let Kind::Scalar(scalar) = &node.kind else {
-            return match &node.kind {
-                Kind::Map(_) => VolumeMap::decode(node, findings).map(Self),
-                _ => {
-                    findings.report(crate::decode::wrong_shape::<Self>(node));
-                    None
-                }
-            };
-        };
-        let parts: Vec<&str> = scalar.text.splitn(4, ':').collect();
-        let (source, target, mode) = match *parts.as_slice() {
-            [source, target] => (source, target, None),
-            [source, target, mode] => (source, target, Some(mode)),
-            _ => {
-                findings.report(crate::decode::wrong_shape::<Self>(node));
-                return None;
-            }
-        };
-        let read_only = match mode {
-            None | Some("rw") => false,
-            Some("ro") => true,
-            Some(other) => {
-                let message = format!(
-                    "expected `ro` or `rw` behind the second `:`, found `{}`",
-                    excerpt(other)
-                );
-                findings.report(Diagnostic::error(
-                    Code::BAD_VALUE,
-                    node.span.clone(),
-                    message,
-                ));
-                return None;
-            }
-        };
-        let text = |text: &str| present(node.span.clone(), text.to_owned());
-        Some(Self(VolumeMap {
-            source: text(source),
-            target: text(target),
-            read_only: present(node.span.clone(), read_only),
-            size: Field::default(),
-        }))
-    }
-
-    fn schema(definitions: &mut Definitions) -> Value {
-        json!({ "anyOf": [
-            { "type": "string", "pattern": "^[^:]+:[^:]+(:(ro|rw))?$" },
-            VolumeMap::schema(definitions),
-        ] })
-    }
-}
-
-fn present<T>(span: Span, value: T) -> Field<T> {
-    Field::present(span.clone(), Some(Spanned::new(value, span)))
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use wharf_base::units::Bytes;
 
-use crate::decode::{List, record, words};
+use super::service::Resources;
+use crate::decode::{Count, List, Word, record, words};
 use wharf_base::cron::Cron;
 
 record! {
@@ -33,8 +34,22 @@ record! {
         /// An existing server instead of one that Wharf runs. Name it by a variable, so that no password stands here.
         [example "${env.DATABASE_URL}"]
         url: String,
+        /// CPU and memory, where Wharf or the cluster runs it.
+        [also "limits"]
+        [example "{ cpu: 250m..500m, memory: 256Mi..512Mi }"]
+        resources: Resources,
+        /// The storage class of its volume on a cluster.
+        [default "the cluster's"]
+        [also "storageClassName" "storage_class"]
+        [example "gp2"]
+        class: Word,
+        /// A pool of connections before a PostgreSQL (PgBouncer), in rendered files.
+        [also "pgbouncer"]
+        [default "there is none"]
+        [example "{ size: 20, clients: 200 }"]
+        pool: Pool,
     }
-    later { "pool", "replicas", "instance", "managed", "parameters", "users", "databases", "restore", "encryption" }
+    later { "replicas", "instance", "managed", "parameters", "users", "databases", "restore", "encryption" }
     extensible true
 }
 
@@ -59,6 +74,39 @@ record! {
         /// When: cron, five fields, UTC.
         [default "0 3 * * *"]
         schedule: Cron,
+        /// The volume that dumps are kept on, on a cluster.
+        [default "they go to the cloud's bucket, if there is one"]
+        [also "storage" "size"]
+        [example "20Gi"]
+        volume: Bytes,
     }
     later { "to", "verify", "point_in_time", "encrypt" }
+}
+
+record! {
+    /// A pool of connections before a PostgreSQL.
+    pub struct Pool {
+        /// Connections to the server.
+        [default "20"]
+        [also "default_pool_size"]
+        size: Count<1, 10_000>,
+        /// Connections of clients at most.
+        [default "200"]
+        [also "max_client_conn"]
+        clients: Count<1, 100_000>,
+        /// When a client gives its connection to the server back.
+        [default "transaction"]
+        [also "pool_mode"]
+        mode: PoolMode,
+    }
+}
+
+words! {
+    /// When a client gives its connection to the server back.
+    pub enum PoolMode: "a word for pools" {
+        /// At the end of a transaction.
+        Transaction = "transaction",
+        /// At the end of its session.
+        Session = "session",
+    }
 }

@@ -1,0 +1,456 @@
+//! `telemetry`, `objectives`, `alerts` and `notify`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use wharf_base::ids::Name;
+use wharf_base::units::{Bytes, Percent};
+use wharf_spec::diagnostic::{Code, Diagnostic};
+use wharf_spec::model as spec;
+use wharf_spec::span::{Span, Spanned};
+
+use super::Resolver;
+use super::services::suggested;
+use crate::model::{
+    Alert, Channel, Indicator, Objective, Receiver, Severity, Telemetry, Thresholds,
+};
+use crate::template::{Reference, Template};
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// As Prometheus' own examples; half of it is the shortest look that a rule of one minute needs.
+const SCRAPE_INTERVAL: Duration = Duration::from_secs(15);
+/// As Prometheus.
+const RETENTION: Duration = Duration::from_secs(15 * 86_400);
+const STORAGE: Bytes = Bytes(50 << 30);
+const LOGS_HOT: Duration = Duration::from_secs(14 * 86_400);
+const LOGS_ARCHIVE: Duration = Duration::from_secs(90 * 86_400);
+const TRACES: Percent = Percent::whole(10);
+/// How long something has to be wrong before somebody hears of it.
+const HOLD: Duration = Duration::from_secs(300);
+/// As most objectives have it: a month without the question of its length.
+const WINDOW: Duration = Duration::from_secs(30 * 86_400);
+
+impl Resolver<'_> {
+    pub(super) fn telemetry(&mut self) -> Telemetry {
+        let spec = self.spec;
+        let absent = spec::Telemetry::default();
+        let typed = spec.telemetry.value().unwrap_or(&absent);
+        if let Some(interval) = typed.scrape_interval.get()
+            && !(Duration::from_secs(1)..=Duration::from_secs(300)).contains(&interval.value)
+        {
+            let message = "expected an interval from 1s to 5m: queries look back five minutes";
+            self.report(Diagnostic::error(
+                Code::BAD_VALUE,
+                interval.span.clone(),
+                message,
+            ));
+        }
+        let no_logs = spec::Logs::default();
+        let logs = typed.logs.value().unwrap_or(&no_logs);
+        for kept in [&typed.retention, &logs.hot, &logs.archive] {
+            if let Some(kept) = kept.get()
+                && kept.value < DAY
+            {
+                let message = "expected at least 1d";
+                self.report(Diagnostic::error(
+                    Code::BAD_VALUE,
+                    kept.span.clone(),
+                    message,
+                ));
+            }
+        }
+        let hot = logs.hot.value().copied().unwrap_or(LOGS_HOT);
+        let archive = logs.archive.value().copied();
+        if let (Some(typed), true) = (
+            logs.archive.get(),
+            archive.is_some_and(|archive| archive < hot),
+        ) {
+            let message = "logs are kept at all for less long than where they are searched fast";
+            self.report(
+                Diagnostic::error(Code::BAD_VALUE, typed.span.clone(), message).help(format!(
+                    "give at least {}",
+                    wharf_base::duration::format(hot)
+                )),
+            );
+        }
+        Telemetry {
+            scrape_interval: typed
+                .scrape_interval
+                .value()
+                .copied()
+                .unwrap_or(SCRAPE_INTERVAL),
+            retention: typed.retention.value().copied().unwrap_or(RETENTION),
+            storage: typed.storage.value().copied().unwrap_or(STORAGE),
+            logs_hot: hot,
+            logs_archive: archive.unwrap_or(LOGS_ARCHIVE.max(hot)),
+            traces: typed.traces.value().copied().unwrap_or(TRACES),
+            thresholds: thresholds(typed.thresholds.value()),
+        }
+    }
+
+    pub(super) fn objectives(&mut self) -> Vec<Objective> {
+        let spec = self.spec;
+        let list = spec
+            .objectives
+            .value()
+            .map(|list| list.0.as_slice())
+            .unwrap_or_default();
+        let mut names: BTreeMap<&Name, &Span> = BTreeMap::new();
+        let mut objectives = vec![];
+        for item in list {
+            let typed = &item.value;
+            if let Some(name) = typed.name.get()
+                && let Some(first) = names.insert(&name.value, &name.span)
+            {
+                let message = format!("two objectives are called `{}`", name.value);
+                self.report(
+                    Diagnostic::error(Code::DUPLICATE_NAME, name.span.clone(), message)
+                        .related(first.clone(), "the first one"),
+                );
+            }
+            if let Some(service) = typed.service.get() {
+                self.check_service(&service.value, &service.span);
+            }
+            if let Some(target) = typed.target.get()
+                && [0, 100_000].contains(&target.value.thousandths)
+            {
+                let message = "expected a target between 0% and 100%: the rest is the error budget";
+                self.report(
+                    Diagnostic::error(Code::BAD_VALUE, target.span.clone(), message)
+                        .help("for example `99.9%`"),
+                );
+            }
+            if let Some(window) = typed.window.get()
+                && window.value < DAY
+            {
+                let message = "expected a window of at least 1d";
+                self.report(Diagnostic::error(
+                    Code::BAD_VALUE,
+                    window.span.clone(),
+                    message,
+                ));
+            }
+            let indicator = self.indicator(typed);
+            let (Some(name), Some(service), Some(target), Some(indicator)) = (
+                typed.name.value(),
+                typed.service.value(),
+                typed.target.value(),
+                indicator,
+            ) else {
+                continue;
+            };
+            objectives.push(Objective {
+                name: name.clone(),
+                service: service.clone(),
+                target: *target,
+                window: typed.window.value().copied().unwrap_or(WINDOW),
+                indicator,
+            });
+        }
+        objectives
+    }
+
+    fn indicator(&mut self, typed: &spec::Objective) -> Option<Indicator> {
+        let pair = [
+            (
+                "good",
+                typed.good.key_span(),
+                "total",
+                typed.total.key_span(),
+            ),
+            (
+                "total",
+                typed.total.key_span(),
+                "good",
+                typed.good.key_span(),
+            ),
+        ];
+        for (word, span, other, other_span) in pair {
+            if let (Some(span), None) = (span, other_span) {
+                let message = format!("`{word}` needs `{other}` beside it");
+                self.report(Diagnostic::error(Code::MISSING_KEY, span.clone(), message));
+                return None;
+            }
+        }
+        if let (Some(latency), Some(good)) = (typed.latency.key_span(), typed.good.key_span()) {
+            let message = "`latency` and `good` exclude each other";
+            self.report(
+                Diagnostic::error(Code::EXCLUSIVE, good.clone(), message)
+                    .related(latency.clone(), "the other one"),
+            );
+            return None;
+        }
+        if !typed.latency.is_absent() {
+            return Some(Indicator::Latency {
+                under: *typed.latency.value()?,
+            });
+        }
+        if typed.good.is_absent() {
+            return Some(Indicator::Availability);
+        }
+        let (good, total) = (typed.good.get()?, typed.total.get()?);
+        for query in [good, total] {
+            self.check_promql(query);
+        }
+        Some(Indicator::Ratio {
+            good: good.value.trim().to_owned(),
+            total: total.value.trim().to_owned(),
+        })
+    }
+
+    pub(super) fn alerts(&mut self) -> Vec<Alert> {
+        let spec = self.spec;
+        let list = spec
+            .alerts
+            .value()
+            .map(|list| list.0.as_slice())
+            .unwrap_or_default();
+        let mut names: BTreeMap<&str, &Span> = BTreeMap::new();
+        let mut alerts = vec![];
+        for item in list {
+            let typed = &item.value;
+            if let Some(name) = typed.name.get()
+                && let Some(first) = names.insert(&name.value.0, &name.span)
+            {
+                let message = format!("two alerts are called `{}`", name.value.0);
+                self.report(
+                    Diagnostic::error(Code::DUPLICATE_NAME, name.span.clone(), message)
+                        .related(first.clone(), "the first one"),
+                );
+            }
+            if let Some(query) = typed.query.get() {
+                self.check_promql(query);
+            }
+            let told = typed
+                .notify
+                .value()
+                .map(|list| list.0.as_slice())
+                .unwrap_or_default();
+            self.check_receivers(told);
+            let (Some(name), Some(query)) = (typed.name.value(), typed.query.value()) else {
+                continue;
+            };
+            alerts.push(Alert {
+                name: name.0.clone(),
+                query: query.trim().to_owned(),
+                hold: typed.r#for.value().copied().unwrap_or(HOLD),
+                severity: typed
+                    .severity
+                    .value()
+                    .map_or(Severity::Warning, |severity| severity_of(*severity)),
+                notify: told.iter().map(|name| name.value.clone()).collect(),
+                summary: typed.summary.value().map(|summary| summary.0.clone()),
+            });
+        }
+        alerts
+    }
+
+    /// Reports names that `notify` does not have.
+    pub(super) fn check_receivers(&mut self, names: &[Spanned<Name>]) {
+        for name in names {
+            let known = match self.spec.notify.value() {
+                Some(table) => table.mentions(name.value.as_str()),
+                None => !self.spec.notify.is_absent(),
+            };
+            if known || self.findings.is_full() {
+                continue;
+            }
+            let spec = self.spec;
+            let keys = spec
+                .notify
+                .value()
+                .into_iter()
+                .flat_map(|table| table.keys());
+            let message = format!("there is no receiver `{}` in `notify`", name.value);
+            let diagnostic = Diagnostic::error(Code::UNKNOWN_NAME, name.span.clone(), message);
+            self.report(suggested(diagnostic, name.value.as_str(), keys));
+        }
+    }
+
+    pub(super) fn receivers(&mut self) -> BTreeMap<Name, Receiver> {
+        let spec = self.spec;
+        let entries = spec
+            .notify
+            .value()
+            .map(|table| table.entries.as_slice())
+            .unwrap_or_default();
+        let mut receivers = BTreeMap::new();
+        for entry in entries {
+            let Some(typed) = &entry.value else { continue };
+            let Some(channel) = self.channel(&typed.value, &entry.key.span) else {
+                continue;
+            };
+            let severities = match typed.value.severities.value() {
+                Some(list) => {
+                    let mut severities: Vec<Severity> = list
+                        .0
+                        .iter()
+                        .map(|severity| severity_of(severity.value))
+                        .collect();
+                    severities.sort_unstable();
+                    severities.dedup();
+                    severities
+                }
+                None => vec![Severity::Critical, Severity::Warning, Severity::Info],
+            };
+            receivers.insert(
+                entry.key.value.clone(),
+                Receiver {
+                    channel,
+                    severities,
+                },
+            );
+        }
+        receivers
+    }
+
+    fn channel(&mut self, typed: &spec::Receiver, key: &Span) -> Option<Channel> {
+        let ways: Vec<(&str, &Span)> = [
+            ("slack", typed.slack.key_span()),
+            ("pagerduty", typed.pagerduty.key_span()),
+            ("email", typed.email.key_span()),
+            ("webhook", typed.webhook.key_span()),
+        ]
+        .into_iter()
+        .filter_map(|(word, span)| Some((word, span?)))
+        .collect();
+        match ways.as_slice() {
+            [] => {
+                let message =
+                    "nobody can be told: expected `slack`, `pagerduty`, `email` or `webhook`";
+                self.report(Diagnostic::error(Code::MISSING_KEY, key.clone(), message));
+                return None;
+            }
+            [_] => {}
+            [(first, span), (second, other), ..] => {
+                let message = format!("`{first}` and `{second}` exclude each other");
+                self.report(
+                    Diagnostic::error(Code::EXCLUSIVE, (*other).clone(), message)
+                        .related((*span).clone(), "the other one")
+                        .help("make two receivers of them"),
+                );
+                return None;
+            }
+        }
+        if let (Some(url), true) = (typed.url.key_span(), typed.slack.is_absent()) {
+            let message = "`url` is Slack's webhook";
+            self.report(
+                Diagnostic::error(Code::NOT_HERE, url.clone(), message)
+                    .help("for another address: `webhook: https://…`"),
+            );
+        }
+        if let Some(channel) = typed.slack.get() {
+            if typed.url.is_absent() {
+                let message = "Slack is told by a webhook";
+                self.report(
+                    Diagnostic::error(Code::MISSING_KEY, channel.span.clone(), message)
+                        .help("add `url: ${secret.slack-webhook}`, and the secret to `secrets`"),
+                );
+            }
+            return Some(Channel::Slack {
+                channel: channel.value.0.clone(),
+                url: self.secret_text(typed.url.get()?, true)?,
+            });
+        }
+        if let Some(pagerduty) = typed.pagerduty.get() {
+            return Some(Channel::Pagerduty {
+                key: self.secret_text(pagerduty, true)?,
+            });
+        }
+        if let Some(email) = typed.email.value() {
+            return Some(Channel::Email {
+                to: email.0.clone(),
+            });
+        }
+        let webhook = typed.webhook.get()?;
+        let url = self.secret_text(webhook, false)?;
+        let plain = url.references().next().is_none();
+        if plain && !webhook.value.starts_with("https://") && !webhook.value.starts_with("http://")
+        {
+            let message = "expected a URL that begins with https://";
+            self.report(Diagnostic::error(
+                Code::BAD_VALUE,
+                webhook.span.clone(),
+                message,
+            ));
+        }
+        Some(Channel::Webhook { url })
+    }
+
+    /// A text that may refer to secrets and to nothing else; it has to, where what it says is one.
+    fn secret_text(&mut self, text: &Spanned<String>, is_secret: bool) -> Option<Template> {
+        let template = self.template(text);
+        let foreign = template
+            .references()
+            .find(|reference| !matches!(reference, Reference::Secret(_)));
+        if let Some(foreign) = foreign {
+            let message = format!(
+                "`{}` is not known where alerts are sent from; only `${{secret.NAME}}` is",
+                wharf_spec::diagnostic::excerpt(&foreign.to_string())
+            );
+            self.report(Diagnostic::error(
+                Code::BAD_REFERENCE,
+                text.span.clone(),
+                message,
+            ));
+            return None;
+        }
+        self.check_references(text, &template, &[]);
+        let bad = text.value.is_empty()
+            || text
+                .value
+                .chars()
+                .any(|c| c.is_control() || c.is_whitespace());
+        if bad || template.parts.is_empty() {
+            let message = "expected one word, such as `${secret.slack-webhook}`";
+            self.report(Diagnostic::error(
+                Code::BAD_VALUE,
+                text.span.clone(),
+                message,
+            ));
+            return None;
+        }
+        if is_secret && template.references().next().is_none() {
+            let message = "a secret stands in the file";
+            self.report(
+                Diagnostic::error(Code::PASSWORD, text.span.clone(), message)
+                    .help("name it under `secrets`, and write `${secret.NAME}` here"),
+            );
+            return None;
+        }
+        Some(template)
+    }
+}
+
+fn thresholds(typed: Option<&spec::Thresholds>) -> Thresholds {
+    let absent = spec::Thresholds::default();
+    let typed = typed.unwrap_or(&absent);
+    Thresholds {
+        error_rate: typed
+            .error_rate
+            .value()
+            .copied()
+            .unwrap_or(Percent::whole(5)),
+        latency: typed
+            .latency
+            .value()
+            .copied()
+            .unwrap_or(Duration::from_millis(500)),
+        memory: typed.memory.value().copied().unwrap_or(Percent::whole(90)),
+        cpu: typed.cpu.value().copied().unwrap_or(Percent::whole(80)),
+        disk_free: typed
+            .disk_free
+            .value()
+            .copied()
+            .unwrap_or(Percent::whole(10)),
+        hold: typed.r#for.value().copied().unwrap_or(HOLD),
+    }
+}
+
+fn severity_of(typed: spec::Severity) -> Severity {
+    match typed {
+        spec::Severity::Critical => Severity::Critical,
+        spec::Severity::Warning => Severity::Warning,
+        spec::Severity::Info => Severity::Info,
+    }
+}

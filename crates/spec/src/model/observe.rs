@@ -1,0 +1,243 @@
+//! `telemetry`, `objectives`, `alerts` and `notify`.
+
+use std::time::Duration;
+
+use wharf_base::ids::Name;
+use wharf_base::units::{Bytes, Percent};
+
+use crate::decode::{Email, FromText, Line, OneOrMany, Refusal, record, words};
+use serde_json::{Value, json};
+
+record! {
+    /// What is collected, and for how long.
+    pub struct Telemetry {
+        /// From scrape to scrape.
+        [default "15s"]
+        [also "interval"]
+        scrape_interval: Duration,
+        /// How long samples are kept.
+        [default "15d"]
+        retention: Duration,
+        /// The volume of the samples.
+        [default "50Gi"]
+        [also "size"]
+        storage: Bytes,
+        /// Logs.
+        [example "{ hot: 14d, archive: 90d }"]
+        logs: Logs,
+        /// Which part of the requests is traced.
+        [default "10%"]
+        [also "sampling" "sample_rate"]
+        traces: Percent,
+        /// When the built-in alerts fire.
+        [example "{ error_rate: 2%, latency: 300ms }"]
+        thresholds: Thresholds,
+    }
+    later { "exporters", "dashboards", "otlp" }
+}
+
+record! {
+    /// How long logs are kept.
+    pub struct Logs {
+        /// Where they are searched fast.
+        [default "14d"]
+        hot: Duration,
+        /// At all.
+        [default "90d"]
+        [also "retention" "cold"]
+        archive: Duration,
+    }
+}
+
+record! {
+    /// When the built-in alerts fire.
+    pub struct Thresholds {
+        /// Errors among the requests of a service.
+        [default "5%"]
+        [also "errors"]
+        error_rate: Percent,
+        /// The 95th percentile of a service's answers.
+        [default "500ms"]
+        [also "p95"]
+        latency: Duration,
+        /// Memory use, of the limit.
+        [default "90%"]
+        memory: Percent,
+        /// CPU use of a machine.
+        [default "80%"]
+        cpu: Percent,
+        /// What is left of a disk.
+        [default "10%"]
+        disk_free: Percent,
+        /// How long it has to be so.
+        [default "5m"]
+        r#for: Duration,
+    }
+}
+
+record! {
+    /// A service-level objective: which part of a service's requests is good, over which time. Good is what is no 5xx;
+    /// with `latency`, what was answered within it; or what two queries say.
+    pub struct Objective {
+        /// What it is called.
+        [required]
+        [example "availability"]
+        name: Name,
+        /// Whose requests count.
+        [required]
+        [example "web"]
+        service: Name,
+        /// Which part of them has to be good.
+        [required]
+        [also "objective"]
+        [example "99.9%"]
+        target: Percent,
+        /// Over which time.
+        [default "30d"]
+        window: Duration,
+        /// The longest good answer.
+        [also "under" "threshold"]
+        [example "200ms"]
+        latency: Duration,
+        /// PromQL of the good events a second; `$window` stands for the range. Together with `total`.
+        [example "sum(rate(jobs_done_total[$window]))"]
+        good: String,
+        /// PromQL of all events a second.
+        [example "sum(rate(jobs_total[$window]))"]
+        total: String,
+    }
+}
+
+record! {
+    /// An alert, beside the built-in ones.
+    pub struct Alert {
+        /// In CamelCase.
+        [required]
+        [also "alert"]
+        [example "QueueBacklog"]
+        name: AlertName,
+        /// PromQL that has a result while the alert is due.
+        [required]
+        [also "expr" "promql" "expression"]
+        [example "'sum(jobs_waiting) > 1000'"]
+        query: String,
+        /// How long it has to be so.
+        [default "5m"]
+        r#for: Duration,
+        /// How bad it is.
+        [default "warning"]
+        [also "level" "priority"]
+        severity: Severity,
+        /// Who is told, of `notify`.
+        [default "whoever hears of the severity"]
+        [also "receiver" "receivers"]
+        [example "slack"]
+        notify: OneOrMany<Name>,
+        /// One sentence for a person.
+        [also "description" "message"]
+        [example "\"Jobs wait in the queue\""]
+        summary: Line,
+    }
+    later { "runbook", "labels", "annotations" }
+}
+
+words! {
+    /// How bad an alert is.
+    pub enum Severity: "a severity" {
+        /// Somebody is woken.
+        Critical = "critical",
+        /// Somebody looks in working hours.
+        Warning = "warning",
+        /// Nobody has to do anything.
+        Info = "info",
+    }
+}
+
+record! {
+    /// Somebody who hears of alerts and of failed pipelines, in exactly one way.
+    pub struct Receiver {
+        /// A Slack channel; with its `url`.
+        [example "\"#alerts\""]
+        slack: Channel,
+        /// Slack's incoming webhook: a secret.
+        [also "webhook_url" "api_url"]
+        [example "${secret.slack-webhook}"]
+        url: String,
+        /// PagerDuty's integration key: a secret.
+        [also "routing_key" "service_key"]
+        [example "${secret.pagerduty-key}"]
+        pagerduty: String,
+        /// An e-mail address.
+        [also "to" "mail"]
+        [example "ops@example.com"]
+        email: Email,
+        /// Where Alertmanager's JSON is posted to; a secret if whoever knows the address may post there.
+        [example "https://example.com/alerts"]
+        webhook: String,
+        /// Which severities it hears of when an alert does not say whom to tell.
+        [default "all of them"]
+        [also "severity" "levels"]
+        [example "[critical]"]
+        severities: OneOrMany<Severity>,
+    }
+    later { "teams", "discord", "opsgenie", "telegram", "sms" }
+}
+
+/// The name of an alert: CamelCase, as Prometheus' own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertName(pub String);
+
+impl FromText for AlertName {
+    fn wording() -> String {
+        "a name in CamelCase such as QueueBacklog".to_owned()
+    }
+
+    fn from_text(text: &str) -> Result<Self, Refusal> {
+        let camel = |text: &str| {
+            text.len() <= 63
+                && text.starts_with(|c: char| c.is_ascii_uppercase())
+                && text.bytes().all(|b| b.is_ascii_alphanumeric())
+        };
+        if camel(text) {
+            return Ok(Self(text.to_owned()));
+        }
+        let meant: String = text
+            .split(['-', '_', ' ', '.'])
+            .map(|part| {
+                let mut letters = part.chars();
+                let first = letters.next().map(|c| c.to_ascii_uppercase());
+                first.into_iter().chain(letters).collect::<String>()
+            })
+            .collect();
+        Err(Refusal::unexpected().help(camel(&meant).then(|| format!("did you mean `{meant}`?"))))
+    }
+
+    fn text_schema() -> Value {
+        json!({ "type": "string", "pattern": "^[A-Z][A-Za-z0-9]{0,62}$" })
+    }
+}
+
+/// A channel of Slack: `#alerts`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Channel(pub String);
+
+impl FromText for Channel {
+    fn wording() -> String {
+        "a channel such as \"#alerts\"".to_owned()
+    }
+
+    fn from_text(text: &str) -> Result<Self, Refusal> {
+        let name = text.strip_prefix(['#', '@']).unwrap_or_default();
+        // Slack: lower-case letters, digits, `-` and `_`, at most 80.
+        let inner = |c: char| (c.is_alphanumeric() && !c.is_uppercase()) || c == '-' || c == '_';
+        if !name.is_empty() && name.len() <= 80 && name.chars().all(inner) {
+            return Ok(Self(text.to_owned()));
+        }
+        let near = !text.is_empty() && text.chars().all(inner);
+        Err(Refusal::unexpected().help(near.then(|| format!("did you mean `\"#{text}\"`?"))))
+    }
+
+    fn text_schema() -> Value {
+        json!({ "type": "string", "pattern": "^[#@].{1,80}$" })
+    }
+}
