@@ -37,7 +37,12 @@ fn make(input: &Input<'_>, rendered: &mut Rendered) {
     let base = input.base;
     let chart = base.name.as_str();
     let variants = variants(input);
-    let mut values = Values::new(variants.iter().map(|variant| variant.name.clone()).collect());
+    let mut values = Values::new(
+        variants
+            .iter()
+            .map(|variant| variant.name.clone())
+            .collect(),
+    );
     parameters::globals(base, &variants, &mut values);
     let merged = merge::merge(&variants);
     let mut templates: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -64,7 +69,10 @@ fn make(input: &Input<'_>, rendered: &mut Rendered) {
         let differs = values.of(&variant.name);
         rendered.yaml(
             &format!("{chart}/values-{}.yaml", variant.name),
-            &format!("{heading}\nWhat {} has otherwise than values.yaml says.", variant.name),
+            &format!(
+                "{heading}\nWhat {} has otherwise than values.yaml says.",
+                variant.name
+            ),
             vec![differs.into()],
         );
     }
@@ -76,7 +84,10 @@ fn make(input: &Input<'_>, rendered: &mut Rendered) {
         );
     }
     for (file, bodies) in templates {
-        rendered.add(format!("{chart}/templates/{file}.yaml"), bodies.join("---\n"));
+        rendered.add(
+            format!("{chart}/templates/{file}.yaml"),
+            bodies.join("---\n"),
+        );
     }
     files(input, &variants, rendered);
 }
@@ -122,7 +133,11 @@ fn chart_yaml(plan: &Plan) -> yaml::Map {
         "description" => format!("{} on Kubernetes", plan.name),
         "type" => "application",
     };
-    chart.set_with_comment("Of the chart: goes up with every change of it.", "version", "0.1.0");
+    chart.set_with_comment(
+        "Of the chart: goes up with every change of it.",
+        "version",
+        "0.1.0",
+    );
     chart.set_with_comment(
         "Of the application: the tag of the images, unless `image.tag` says otherwise.",
         "appVersion",

@@ -111,6 +111,14 @@ impl Map {
             .map(|entry| &entry.value)
     }
 
+    /// The value of a key, to be changed.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Yaml> {
+        let mut entries = self.entries.iter_mut();
+        entries
+            .find(|entry| entry.key == key)
+            .map(|entry| &mut entry.value)
+    }
+
     /// The keys and values, in order.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {

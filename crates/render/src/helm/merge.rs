@@ -46,9 +46,7 @@ pub(super) fn merge(variants: &[Variant<'_>]) -> Vec<Merged> {
 
 /// The name, with the namespace that is part of a cluster-wide one as a placeholder.
 fn name_of(object: &Object, plan: &Plan) -> String {
-    object
-        .name()
-        .replace(&plan.kubernetes.namespace, NAMESPACE)
+    object.name().replace(&plan.kubernetes.namespace, NAMESPACE)
 }
 
 /// Stands for the release's namespace until the template is written.
@@ -81,5 +79,7 @@ fn place_namespace(yaml: &mut Yaml, namespace: &str) {
 
 /// Whether `text` holds the namespace as the whole of it or as a label of a host name: `db.shop-prod.svc`.
 fn has_word(text: &str, namespace: &str) -> bool {
-    text == namespace || text.contains(&format!(".{namespace}.svc")) || text.starts_with(&format!("{namespace}-"))
+    text == namespace
+        || text.contains(&format!(".{namespace}.svc"))
+        || text.starts_with(&format!("{namespace}-"))
 }

@@ -25,7 +25,11 @@ pub(super) fn globals(base: &Plan, variants: &[Variant<'_>], values: &mut Values
         "Tag of every image that the project builds; the chart's appVersion if empty",
         "",
     );
-    values.add_default(&["image", "pullPolicy"], "When images are pulled", "IfNotPresent");
+    values.add_default(
+        &["image", "pullPolicy"],
+        "When images are pulled",
+        "IfNotPresent",
+    );
     values.add_default(
         &["image", "pullSecrets"],
         "Secrets that open a private registry: a list of `name: …`",
@@ -35,7 +39,9 @@ pub(super) fn globals(base: &Plan, variants: &[Variant<'_>], values: &mut Values
         .iter()
         .map(|variant| {
             let name = variant.plan.environment.as_ref();
-            Some(Yaml::Text(name.map(ToString::to_string).unwrap_or_default()))
+            Some(Yaml::Text(
+                name.map(ToString::to_string).unwrap_or_default(),
+            ))
         })
         .collect();
     values.add(
@@ -48,7 +54,11 @@ pub(super) fn globals(base: &Plan, variants: &[Variant<'_>], values: &mut Values
         "Annotations of every pod of a service",
         Map::new(),
     );
-    values.add_default(&["nodeSelector"], "Labels of the nodes that services run on", Map::new());
+    values.add_default(
+        &["nodeSelector"],
+        "Labels of the nodes that services run on",
+        Map::new(),
+    );
     values.add_default(
         &["tolerations"],
         "Taints of nodes that services put up with",
@@ -156,7 +166,10 @@ impl Writer<'_, '_> {
                 self.own(&["podDisruptionBudget", "enabled"]),
                 "Whether nodes are drained only as fast as replicas allow",
             ),
-            "Ingress" => (vec!["ingress".into(), "enabled".into()], "Whether the routes are served"),
+            "Ingress" => (
+                vec!["ingress".into(), "enabled".into()],
+                "Whether the routes are served",
+            ),
             "NetworkPolicy" if everywhere => (
                 vec!["networkPolicy".into(), "enabled".into()],
                 "Whether only the declared connections are allowed",
@@ -220,7 +233,9 @@ impl Writer<'_, '_> {
             return Yaml::List(items.collect());
         }
         match there.as_slice() {
-            [first, rest @ ..] if rest.iter().all(|other| other == first) && there.len() == self.wanted() => {
+            [first, rest @ ..]
+                if rest.iter().all(|other| other == first) && there.len() == self.wanted() =>
+            {
                 (*first).clone()
             }
             _ => {
@@ -266,7 +281,10 @@ impl Writer<'_, '_> {
                 let (path, comment) = rule.unwrap_or_else(|| (self.free_place(&pointer), ""));
                 let each: Vec<Option<Yaml>> = inner.iter().map(|node| node.cloned()).collect();
                 let expression = self.add(&path, comment, &each);
-                if matches!(each.iter().flatten().next(), Some(Yaml::Map(_) | Yaml::List(_))) {
+                if matches!(
+                    each.iter().flatten().next(),
+                    Some(Yaml::Map(_) | Yaml::List(_))
+                ) {
                     self.actions.with(&mut out, key, &expression);
                 } else {
                     self.actions.line(&mut out, format!("with {expression}"));
@@ -289,7 +307,13 @@ impl Writer<'_, '_> {
         let each: Vec<Option<Yaml>> = each
             .into_iter()
             .zip(&self.object.each)
-            .map(|(value, object)| if object.is_some() { value } else { first.clone() })
+            .map(|(value, object)| {
+                if object.is_some() {
+                    value
+                } else {
+                    first.clone()
+                }
+            })
             .collect();
         let expression = self.add(&path, comment, &each);
         match first {
@@ -304,36 +328,53 @@ impl Writer<'_, '_> {
     fn rule(&self, pointer: &str) -> Option<(Vec<String>, &'static str)> {
         let own = |path: &[&str], comment| Some((self.own(path), comment));
         let shared = |path: &[&str], comment| {
-            Some((path.iter().map(|segment| (*segment).to_owned()).collect(), comment))
+            Some((
+                path.iter().map(|segment| (*segment).to_owned()).collect(),
+                comment,
+            ))
         };
         let pod = pointer.strip_prefix("/spec/template/spec");
         let container = pod.and_then(|pod| pod.strip_prefix("/containers/0"));
         match (self.kind(), pointer) {
-            ("Deployment" | "StatefulSet", "/spec/replicas") => {
-                own(&["replicaCount"], "How many replicas; without an autoscaler")
-            }
+            ("Deployment" | "StatefulSet", "/spec/replicas") => own(
+                &["replicaCount"],
+                "How many replicas; without an autoscaler",
+            ),
             ("Deployment", "/spec/strategy") => own(&["strategy"], "How a new release takes over"),
             ("Deployment" | "StatefulSet", _) if container.is_some() => match container? {
-                "/resources" => own(&["resources"], "CPU and memory: what is set aside, and the most"),
-                "/livenessProbe" => own(&["livenessProbe"], "When it fails, the replica is started again"),
-                "/readinessProbe" => own(&["readinessProbe"], "While it fails, the replica gets no requests"),
+                "/resources" => own(
+                    &["resources"],
+                    "CPU and memory: what is set aside, and the most",
+                ),
+                "/livenessProbe" => own(
+                    &["livenessProbe"],
+                    "When it fails, the replica is started again",
+                ),
+                "/readinessProbe" => own(
+                    &["readinessProbe"],
+                    "While it fails, the replica gets no requests",
+                ),
                 "/startupProbe" => own(&["startupProbe"], "Until it has passed, the others wait"),
                 _ => None,
             },
-            ("Deployment" | "StatefulSet", _) if pod == Some("/terminationGracePeriodSeconds") => own(
-                &["terminationGracePeriodSeconds"],
-                "Seconds from the signal to stop until it is killed",
-            ),
+            ("Deployment" | "StatefulSet", _) if pod == Some("/terminationGracePeriodSeconds") => {
+                own(
+                    &["terminationGracePeriodSeconds"],
+                    "Seconds from the signal to stop until it is killed",
+                )
+            }
             ("StatefulSet", "/spec/volumeClaimTemplates/0/spec/resources/requests/storage") => {
                 own(&["storage", "size"], "How large its volume is")
             }
             ("StatefulSet", "/spec/volumeClaimTemplates/0/spec/storageClassName") => {
                 own(&["storage", "className"], "The class of its volume")
             }
-            ("HorizontalPodAutoscaler", "/spec/minReplicas") | ("ScaledObject", "/spec/minReplicaCount") => {
+            ("HorizontalPodAutoscaler", "/spec/minReplicas")
+            | ("ScaledObject", "/spec/minReplicaCount") => {
                 own(&["autoscaling", "minReplicas"], "Never fewer")
             }
-            ("HorizontalPodAutoscaler", "/spec/maxReplicas") | ("ScaledObject", "/spec/maxReplicaCount") => {
+            ("HorizontalPodAutoscaler", "/spec/maxReplicas")
+            | ("ScaledObject", "/spec/maxReplicaCount") => {
                 own(&["autoscaling", "maxReplicas"], "Never more")
             }
             ("HorizontalPodAutoscaler", "/spec/metrics") => {
@@ -342,39 +383,51 @@ impl Writer<'_, '_> {
             ("HorizontalPodAutoscaler", "/spec/behavior") => {
                 own(&["autoscaling", "behavior"], "How fast it follows")
             }
-            ("ScaledObject", "/spec/triggers") => own(&["autoscaling", "triggers"], "What the count follows"),
+            ("ScaledObject", "/spec/triggers") => {
+                own(&["autoscaling", "triggers"], "What the count follows")
+            }
             ("Service", "/spec/type") => own(&["service", "type"], "How the service is reached"),
             ("Service", "/spec/ports") => own(&["service", "ports"], "Its ports"),
-            ("Service", "/metadata/annotations") => own(&["service", "annotations"], "Annotations of the Service"),
+            ("Service", "/metadata/annotations") => {
+                own(&["service", "annotations"], "Annotations of the Service")
+            }
             ("ServiceAccount", "/metadata/annotations") => own(
                 &["serviceAccount", "annotations"],
                 "Annotations of the ServiceAccount: the role of AWS that its pods take",
             ),
-            ("PodDisruptionBudget", "/spec/maxUnavailable") => {
-                own(&["podDisruptionBudget", "maxUnavailable"], "How many replicas may be missing")
-            }
-            ("PodDisruptionBudget", "/spec/minAvailable") => {
-                own(&["podDisruptionBudget", "minAvailable"], "How many replicas have to be there")
-            }
+            ("PodDisruptionBudget", "/spec/maxUnavailable") => own(
+                &["podDisruptionBudget", "maxUnavailable"],
+                "How many replicas may be missing",
+            ),
+            ("PodDisruptionBudget", "/spec/minAvailable") => own(
+                &["podDisruptionBudget", "minAvailable"],
+                "How many replicas have to be there",
+            ),
             ("CronJob", "/spec/schedule") => own(&["schedule"], "When it runs; UTC"),
             ("CronJob", "/spec/suspend") => own(&["suspend"], "Whether it is paused"),
             ("Ingress", _) => self.ingress_rule(pointer),
             ("ConfigMap", "/data") if self.object.name == self.base.kubernetes.config_map => {
                 shared(&["config"], "Variables of the services that are no secret")
             }
-            ("PersistentVolumeClaim", "/spec/resources/requests/storage") => {
-                own(&["persistence", &values::key(&self.object.name), "size"], "How large the volume is")
+            ("PersistentVolumeClaim", "/spec/resources/requests/storage") => own(
+                &["persistence", &values::key(&self.object.name), "size"],
+                "How large the volume is",
+            ),
+            ("PersistentVolumeClaim", "/spec/storageClassName") => own(
+                &["persistence", &values::key(&self.object.name), "className"],
+                "The class of the volume",
+            ),
+            ("ExternalSecret", "/spec/refreshInterval") => shared(
+                &["externalSecrets", "refreshInterval"],
+                "How often values are read anew",
+            ),
+            ("ExternalSecret", "/spec/data") => shared(
+                &["externalSecrets", "data"],
+                "Which keys are read from where",
+            ),
+            ("ResourceQuota", "/spec/hard") => {
+                shared(&["quota", "hard"], "What the namespace may use in all")
             }
-            ("PersistentVolumeClaim", "/spec/storageClassName") => {
-                own(&["persistence", &values::key(&self.object.name), "className"], "The class of the volume")
-            }
-            ("ExternalSecret", "/spec/refreshInterval") => {
-                shared(&["externalSecrets", "refreshInterval"], "How often values are read anew")
-            }
-            ("ExternalSecret", "/spec/data") => {
-                shared(&["externalSecrets", "data"], "Which keys are read from where")
-            }
-            ("ResourceQuota", "/spec/hard") => shared(&["quota", "hard"], "What the namespace may use in all"),
             _ => None,
         }
     }
@@ -382,7 +435,10 @@ impl Writer<'_, '_> {
     fn ingress_rule(&self, pointer: &str) -> Option<(Vec<String>, &'static str)> {
         let several = |variant: &Variant<'_>| {
             let ingresses = variant.objects.iter();
-            ingresses.filter(|object| object.kind() == "Ingress").count() > 1
+            ingresses
+                .filter(|object| object.kind() == "Ingress")
+                .count()
+                > 1
         };
         let at = |key: &str| -> Vec<String> {
             if self.variants.iter().any(several) {
@@ -450,7 +506,8 @@ impl Writer<'_, '_> {
     }
 
     fn image(&mut self, nodes: &[Option<&Yaml>], pointer: &str) -> Yaml {
-        let is_main = pointer.ends_with("/containers/0/image") && matches!(self.at[0].as_str(), "services" | "stores");
+        let is_main = pointer.ends_with("/containers/0/image")
+            && matches!(self.at[0].as_str(), "services" | "stores");
         let built = {
             let plan = self.base;
             let service = self.component.parse().ok();
@@ -474,14 +531,22 @@ impl Writer<'_, '_> {
         let first = each.iter().flatten().next().cloned();
         let pick = |pick: fn((String, String)) -> String| -> Vec<Option<Yaml>> {
             each.iter()
-                .map(|one| one.clone().or_else(|| first.clone()).map(|one| Yaml::Text(pick(one))))
+                .map(|one| {
+                    one.clone()
+                        .or_else(|| first.clone())
+                        .map(|one| Yaml::Text(pick(one)))
+                })
                 .collect()
         };
         let name = if is_main {
             "image".to_owned()
         } else {
             let container = pointer.rsplit('/').nth(1).unwrap_or_default();
-            let list = if pointer.contains("/initContainers/") { "init" } else { "side" };
+            let list = if pointer.contains("/initContainers/") {
+                "init"
+            } else {
+                "side"
+            };
             values::key(&format!("{list}-image-{container}"))
         };
         let repository = self.add(
@@ -494,7 +559,11 @@ impl Writer<'_, '_> {
         } else {
             pick(|(_, tag)| tag)
         };
-        let comment = if built { "Its tag; `image.tag` if empty" } else { "Its tag" };
+        let comment = if built {
+            "Its tag; `image.tag` if empty"
+        } else {
+            "Its tag"
+        };
         let tag = self.add(&self.own(&[&name, "tag"]), comment, &tags);
         let chosen = if built {
             format!("{tag} | default $.Values.image.tag | default $.Chart.AppVersion")
@@ -583,7 +652,11 @@ impl Writer<'_, '_> {
         with_count.set("replicas", Yaml::Raw(format!("{{{{ {count} }}}}")));
         self.actions.line(&mut with_count, "end");
         for entry in spec.entries() {
-            with_count.set_with_comment(entry.comment.clone(), entry.key.clone(), entry.value.clone());
+            with_count.set_with_comment(
+                entry.comment.clone(),
+                entry.key.clone(),
+                entry.value.clone(),
+            );
         }
         *spec = with_count;
     }
@@ -592,13 +665,16 @@ impl Writer<'_, '_> {
     fn pods(&mut self, tree: &mut Yaml, template: &str) {
         if let Some(Yaml::Map(spec)) = tree.at_mut(&format!("{template}/spec")) {
             if spec.get("imagePullSecrets").is_none() {
-                self.actions.with(spec, "imagePullSecrets", "$.Values.image.pullSecrets");
+                self.actions
+                    .with(spec, "imagePullSecrets", "$.Values.image.pullSecrets");
             }
             if spec.get("nodeSelector").is_none() {
-                self.actions.with(spec, "nodeSelector", "$.Values.nodeSelector");
+                self.actions
+                    .with(spec, "nodeSelector", "$.Values.nodeSelector");
             }
             if spec.get("tolerations").is_none() {
-                self.actions.with(spec, "tolerations", "$.Values.tolerations");
+                self.actions
+                    .with(spec, "tolerations", "$.Values.tolerations");
             }
         }
         let Some(Yaml::Map(metadata)) = tree.at_mut(&format!("{template}/metadata")) else {
@@ -606,11 +682,14 @@ impl Writer<'_, '_> {
         };
         match metadata.get_mut("annotations").and_then(Yaml::as_map_mut) {
             Some(annotations) => {
-                self.actions.line(annotations, "with $.Values.podAnnotations");
+                self.actions
+                    .line(annotations, "with $.Values.podAnnotations");
                 self.actions.line(annotations, "toYaml . | nindent 8");
                 self.actions.line(annotations, "end");
             }
-            None => self.actions.with(metadata, "annotations", "$.Values.podAnnotations"),
+            None => self
+                .actions
+                .with(metadata, "annotations", "$.Values.podAnnotations"),
         }
     }
 
@@ -641,7 +720,13 @@ impl Writer<'_, '_> {
 pub(super) fn test_sets(base: &Plan, values: &Values) -> Vec<(&'static str, Yaml)> {
     let defaults = values.defaults();
     let mut minimal = Map::new();
-    for group in ["networkPolicy", "ingress", "rbac", "externalSecrets", "quota"] {
+    for group in [
+        "networkPolicy",
+        "ingress",
+        "rbac",
+        "externalSecrets",
+        "quota",
+    ] {
         if defaults.get(group).is_some() {
             minimal.set(group, map! { "enabled" => false });
         }

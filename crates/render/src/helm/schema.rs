@@ -6,16 +6,40 @@ use crate::yaml::{Map, Yaml};
 
 /// Keys whose maps are the operator's own: any key may stand in them.
 const FREE: [&str; 24] = [
-    "affinity", "annotations", "behavior", "command", "config", "data", "env", "envFrom", "hard", "labels", "limits",
-    "livenessProbe", "nodeSelector", "podAnnotations", "podSecurityContext", "readinessProbe", "requests", "resources",
-    "selector", "startupProbe", "strategy", "tolerations", "triggers", "spec",
+    "affinity",
+    "annotations",
+    "behavior",
+    "command",
+    "config",
+    "data",
+    "env",
+    "envFrom",
+    "hard",
+    "labels",
+    "limits",
+    "livenessProbe",
+    "nodeSelector",
+    "podAnnotations",
+    "podSecurityContext",
+    "readinessProbe",
+    "requests",
+    "resources",
+    "selector",
+    "startupProbe",
+    "strategy",
+    "tolerations",
+    "triggers",
+    "spec",
 ];
 
 /// The schema of `values`.
 pub(super) fn of(values: &Map) -> Value {
     let mut schema = shape(values);
     if let Value::Object(schema) = &mut schema {
-        schema.insert("$schema".into(), "http://json-schema.org/draft-07/schema#".into());
+        schema.insert(
+            "$schema".into(),
+            "http://json-schema.org/draft-07/schema#".into(),
+        );
         schema.insert("title".into(), "Values".into());
     }
     schema
@@ -44,6 +68,8 @@ fn shape(map: &Map) -> Value {
         properties.insert(entry.key.clone(), schema);
     }
     // Helm gives `global` to every chart.
-    properties.entry("global").or_insert_with(|| json!({ "type": "object" }));
+    properties
+        .entry("global")
+        .or_insert_with(|| json!({ "type": "object" }));
     json!({ "type": ["object", "null"], "properties": properties, "additionalProperties": false })
 }

@@ -114,7 +114,8 @@ mod tests {
         let mut container = map! { "name" => "web", "text" => "{{ x }}" };
         container.set("resources", actions.block("toYaml $.Values.r"));
         actions.with(&mut container, "tolerations", "$.Values.t");
-        let object = map! { "host" => format!("db.{NAMESPACE}.svc"), "containers" => list![container] };
+        let object =
+            map! { "host" => format!("db.{NAMESPACE}.svc"), "containers" => list![container] };
         let expected = "\
 {{- if $.Values.on }}
 host: db.{{ $.Release.Namespace }}.svc

@@ -8,8 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use wharf_base::ids::Name;
 use wharf_base::units::{Bounds, Bytes, Millicores};
 use wharf_plan::model::{
-    Compute, Plan, Resources, Service, Source, Store, StoreEngine, StoresBy,
-    Volume, VolumeSource,
+    Compute, Plan, Resources, Service, Source, Store, StoreEngine, StoresBy, Volume, VolumeSource,
 };
 
 use crate::dockerfile::runtime::{self, Runtime};
@@ -73,7 +72,10 @@ impl<'a> Cluster<'a> {
 
     /// The version of a server that the plan names; every one that is rendered here has a default.
     pub(super) fn version(&self, tool: &str) -> &'a str {
-        self.plan.versions.get(tool).map_or("latest", String::as_str)
+        self.plan
+            .versions
+            .get(tool)
+            .map_or("latest", String::as_str)
     }
 
     /// Whether the store runs somewhere else: in the cloud, or wherever its URL says.
@@ -123,10 +125,7 @@ impl<'a> Cluster<'a> {
     /// The image of a service, with the registry of the account and the tag.
     pub(crate) fn image(&self, service: &Name) -> Option<String> {
         let image = images::tagged(self.plan, service)?;
-        let built = matches!(
-            self.plan.services.get(service)?.source,
-            Source::Build(_)
-        );
+        let built = matches!(self.plan.services.get(service)?.source, Source::Build(_));
         match (&self.plan.images.registry, &self.plan.cloud) {
             (None, Some(cloud)) if built => Some(format!(
                 "{ACCOUNT}.dkr.ecr.{}.amazonaws.com/{image}",
@@ -224,9 +223,8 @@ impl Addresses for Places<'_> {
 
     fn volume(&self, service: &Service, volume: &Name) -> String {
         let mut mounted = service.volumes.iter();
-        let mounted = mounted.find(
-            |mounted| matches!(&mounted.source, VolumeSource::Named(name) if name == volume),
-        );
+        let mounted = mounted
+            .find(|mounted| matches!(&mounted.source, VolumeSource::Named(name) if name == volume));
         mounted.map(mount_path).unwrap_or_default()
     }
 }
@@ -267,7 +265,11 @@ pub(super) fn requirements(resources: &Resources) -> Option<ResourceRequirements
 }
 
 /// `resources`, and what stands here where they do not say.
-pub(super) fn resources_or(resources: &Resources, cpu: (u32, u32), memory: (u64, u64)) -> Resources {
+pub(super) fn resources_or(
+    resources: &Resources,
+    cpu: (u32, u32),
+    memory: (u64, u64),
+) -> Resources {
     Resources {
         cpu: resources.cpu.or(Some(Bounds {
             request: Millicores(cpu.0),

@@ -50,7 +50,9 @@ impl Config {
                     }
                 }
                 if let Some(value) = plain(cluster, &variable) {
-                    config.data.insert(config.key(service, &variable.name), value);
+                    config
+                        .data
+                        .insert(config.key(service, &variable.name), value);
                 }
             }
         }

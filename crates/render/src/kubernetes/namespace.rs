@@ -82,10 +82,7 @@ fn limits(cluster: &Cluster<'_>) -> Object {
 fn quota(cluster: &Cluster<'_>) -> Option<Object> {
     let quota = cluster.plan.kubernetes.quota.as_ref()?;
     let hard = BTreeMap::from([
-        (
-            "requests.cpu".to_owned(),
-            Quantity(quota.cpu.to_string()),
-        ),
+        ("requests.cpu".to_owned(), Quantity(quota.cpu.to_string())),
         ("requests.memory".to_owned(), bytes(quota.memory)),
         ("pods".to_owned(), Quantity(quota.pods.to_string())),
     ]);

@@ -122,8 +122,7 @@ pub(super) fn of_service(
         .any(|volume| volume.persistent_volume_claim.is_some());
     let pause = pause(cluster, service);
     let grace = seconds(service.drain_timeout + service.stop_timeout);
-    let many = !service.singleton
-        && service.scale.as_ref().map_or(service.replicas, |s| s.max) > 1;
+    let many = !service.singleton && service.scale.as_ref().map_or(service.replicas, |s| s.max) > 1;
     Some(PodSpec {
         service_account_name: Some(name.to_string()),
         automount_service_account_token: Some(false),

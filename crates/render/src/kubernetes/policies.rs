@@ -29,9 +29,11 @@ pub(super) fn objects(cluster: &Cluster<'_>) -> Vec<Object> {
     };
     book.write();
     let pages = std::mem::take(&mut book.pages);
-    objects.extend(pages.into_iter().map(|(component, page)| {
-        policy(cluster, &component, cluster.selector(&component), page)
-    }));
+    objects.extend(
+        pages.into_iter().map(|(component, page)| {
+            policy(cluster, &component, cluster.selector(&component), page)
+        }),
+    );
     objects
 }
 
@@ -108,7 +110,11 @@ impl Book<'_, '_> {
             }
             (End::Service(from), End::Store(store)) => {
                 let meant = cluster.plan.services.get(from);
-                let pooled = cluster.plan.stores.get(store).is_some_and(|s| s.pool.is_some());
+                let pooled = cluster
+                    .plan
+                    .stores
+                    .get(store)
+                    .is_some_and(|s| s.pool.is_some());
                 if pooled {
                     self.connect(from.as_str(), &Cluster::pool_name(store), &[POOL_PORT]);
                 } else {
@@ -119,7 +125,9 @@ impl Book<'_, '_> {
                 }
             }
             // Stores are asked by their exporters.
-            (End::Monitoring, _) | (End::Ingress | End::Store(_), _) | (_, End::Ingress | End::Monitoring) => {}
+            (End::Monitoring, _)
+            | (End::Ingress | End::Store(_), _)
+            | (_, End::Ingress | End::Monitoring) => {}
         }
     }
 
@@ -314,10 +322,12 @@ fn solver(cluster: &Cluster<'_>) -> Option<Object> {
         }],
         egress: vec![],
     };
-    Some(policy(cluster, "allow-acme-solver", selector, page).comment(
-        "/spec",
-        "cert-manager proves with a pod of its own that the host is ours.",
-    ))
+    Some(
+        policy(cluster, "allow-acme-solver", selector, page).comment(
+            "/spec",
+            "cert-manager proves with a pod of its own that the host is ours.",
+        ),
+    )
 }
 
 fn policy(cluster: &Cluster<'_>, name: &str, selector: LabelSelector, page: Page) -> Object {

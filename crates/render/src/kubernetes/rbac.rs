@@ -129,7 +129,11 @@ fn viewer() -> Vec<PolicyRule> {
         ),
         rule(&["batch"], &["cronjobs", "jobs"], LOOK),
         rule(&["autoscaling"], &["horizontalpodautoscalers"], LOOK),
-        rule(&["networking.k8s.io"], &["ingresses", "networkpolicies"], LOOK),
+        rule(
+            &["networking.k8s.io"],
+            &["ingresses", "networkpolicies"],
+            LOOK,
+        ),
         rule(&["policy"], &["poddisruptionbudgets"], LOOK),
         rule(&["metrics.k8s.io"], &["pods"], &["get", "list"]),
     ]
@@ -138,11 +142,7 @@ fn viewer() -> Vec<PolicyRule> {
 fn developer(cluster: &Cluster<'_>) -> Vec<PolicyRule> {
     let mut rules = viewer();
     if !cluster.plan.target.approval {
-        rules.push(rule(
-            &[""],
-            &["pods/exec", "pods/portforward"],
-            &["create"],
-        ));
+        rules.push(rule(&[""], &["pods/exec", "pods/portforward"], &["create"]));
         rules.push(rule(&[""], &["pods"], &["delete"]));
         rules.push(rule(
             &["apps"],
@@ -171,7 +171,9 @@ fn deployer() -> Vec<PolicyRule> {
         rule(
             &["batch"],
             &["cronjobs", "jobs"],
-            &["get", "list", "watch", "create", "update", "patch", "delete"],
+            &[
+                "get", "list", "watch", "create", "update", "patch", "delete",
+            ],
         ),
         rule(&["autoscaling"], &["horizontalpodautoscalers"], CHANGE),
         rule(&["networking.k8s.io"], &["ingresses"], CHANGE),

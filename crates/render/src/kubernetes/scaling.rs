@@ -16,9 +16,9 @@ use wharf_plan::template::{Field, Part, Reference};
 use super::cluster::{Cluster, host_secret};
 use super::object::{Object, Stage};
 use super::order::ordered;
+use crate::map;
 use crate::values::store_password;
 use crate::yaml::{Map, Yaml};
-use crate::map;
 
 /// What scales a service and what keeps it up.
 pub(super) fn objects(cluster: &Cluster<'_>, name: &Name, service: &Service) -> Vec<Object> {

@@ -56,7 +56,8 @@ pub(super) fn add(cluster: &Cluster<'_>, objects: &[Object], rendered: &mut Rend
     );
     let sealed = plan.secret_store.provider == SecretProvider::SealedSecrets;
     let keys = secrets::keys(cluster);
-    let by_hand = plan.secret_store.provider != SecretProvider::AwsSecretsManager && !keys.is_empty();
+    let by_hand =
+        plan.secret_store.provider != SecretProvider::AwsSecretsManager && !keys.is_empty();
     if by_hand {
         let context = Secrets {
             header: header(plan),
@@ -162,19 +163,31 @@ fn readme<'a>(
         "metrics-server",
         "CPU and memory of the pods, for the autoscalers",
     );
-    need(nginx, "ingress-nginx", "the way in, in the namespace `ingress-nginx`");
+    need(
+        nginx,
+        "ingress-nginx",
+        "the way in, in the namespace `ingress-nginx`",
+    );
     need(
         has("Ingress") && !nginx,
         "AWS Load Balancer Controller",
         "an ALB for the Ingress",
     );
-    need(has("Issuer"), "cert-manager", "certificates of Let's Encrypt");
+    need(
+        has("Issuer"),
+        "cert-manager",
+        "certificates of Let's Encrypt",
+    );
     need(
         has("ExternalSecret"),
         "External Secrets Operator 0.16 or newer",
         "reads AWS Secrets Manager",
     );
-    need(sealed, "Sealed Secrets", "decrypts what `secrets.sh` encrypts");
+    need(
+        sealed,
+        "Sealed Secrets",
+        "decrypts what `secrets.sh` encrypts",
+    );
     need(
         has("ScaledObject"),
         "KEDA",

@@ -135,7 +135,9 @@ fn deployment(
     let first = match &service.scale {
         Some(scale) => format!(
             "No replicas: the autoscaler owns their number, {} to {}; {} at first.",
-            scale.min, scale.max, service.replicas.max(scale.min)
+            scale.min,
+            scale.max,
+            service.replicas.max(scale.min)
         ),
         None => String::new(),
     };
@@ -353,8 +355,7 @@ fn api_service(cluster: &Cluster<'_>, name: &Name, service: &Service) -> Option<
                 }
                 .to_owned(),
             ),
-            external_traffic_policy: (kind == ExposeKind::LoadBalancer)
-                .then(|| "Local".to_owned()),
+            external_traffic_policy: (kind == ExposeKind::LoadBalancer).then(|| "Local".to_owned()),
             selector: Some(names::selector(cluster.plan, name.as_str())),
             ports: Some(ports),
             ..ServiceSpec::default()

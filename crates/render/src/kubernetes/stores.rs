@@ -176,7 +176,11 @@ fn account(cluster: &Cluster<'_>, component: &str, role: Option<String>) -> Obje
         automount_service_account_token: Some(false),
         ..ServiceAccount::default()
     };
-    Object::typed(Stage::Config, format!("{component}-serviceaccount"), &account)
+    Object::typed(
+        Stage::Config,
+        format!("{component}-serviceaccount"),
+        &account,
+    )
 }
 
 /// A Deployment of a helper of a store.

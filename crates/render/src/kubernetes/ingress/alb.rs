@@ -31,7 +31,12 @@ pub(super) fn objects(
     let public = cloud.is_none_or(|cloud| cloud.load_balancer.public);
     set(
         "scheme",
-        if public { "internet-facing" } else { "internal" }.to_owned(),
+        if public {
+            "internet-facing"
+        } else {
+            "internal"
+        }
+        .to_owned(),
     );
     set("target-type", "ip".to_owned());
     set("group.name", group(cluster));
@@ -54,7 +59,10 @@ pub(super) fn objects(
         format!("deregistration_delay.timeout_seconds={drain}"),
     );
     let listener = if https {
-        set("listen-ports", r#"[{"HTTP": 80}, {"HTTPS": 443}]"#.to_owned());
+        set(
+            "listen-ports",
+            r#"[{"HTTP": 80}, {"HTTPS": 443}]"#.to_owned(),
+        );
         set("ssl-redirect", "443".to_owned());
         set("ssl-policy", SSL_POLICY.to_owned());
         if let Some(arn) = certificate.filter(|certificate| certificate.starts_with("arn:")) {
@@ -78,10 +86,14 @@ pub(super) fn objects(
         );
     }
     // The controller looks for a certificate of the host.
-    let tls = route.host.as_ref().filter(|_| https).map(|host| IngressTLS {
-        hosts: Some(vec![host.clone()]),
-        secret_name: None,
-    });
+    let tls = route
+        .host
+        .as_ref()
+        .filter(|_| https)
+        .map(|host| IngressTLS {
+            hosts: Some(vec![host.clone()]),
+            secret_name: None,
+        });
     let paths: Vec<_> = service_paths(route, false)
         .into_iter()
         .map(|(prefix, service, port)| path(cluster, prefix, "Prefix", service, port))

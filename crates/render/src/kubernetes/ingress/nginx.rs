@@ -77,7 +77,11 @@ pub(super) fn objects(
     }
     for (number, (prefix, service, port)) in service_paths(route, true).into_iter().enumerate() {
         let mut annotations = annotations.clone();
-        annotate(&mut annotations, "nginx.ingress.kubernetes.io/use-regex", "true");
+        annotate(
+            &mut annotations,
+            "nginx.ingress.kubernetes.io/use-regex",
+            "true",
+        );
         annotate(
             &mut annotations,
             "nginx.ingress.kubernetes.io/rewrite-target",
@@ -149,7 +153,10 @@ fn limits(route: &Route, index: usize, made: &mut Made) -> BTreeMap<String, Stri
     set("proxy-body-size", limits.body.map_or("0".to_owned(), size));
     let read = limits.request_timeout.max(limits.idle_timeout);
     set("proxy-read-timeout", seconds(read).to_string());
-    set("proxy-send-timeout", seconds(limits.idle_timeout).to_string());
+    set(
+        "proxy-send-timeout",
+        seconds(limits.idle_timeout).to_string(),
+    );
     if let Some((key, count)) = rate(limits) {
         set(key, count.to_string());
         // nginx lets through a multiple of the rate at once.

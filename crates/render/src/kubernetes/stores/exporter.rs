@@ -81,7 +81,10 @@ fn redis(cluster: &Cluster<'_>, store: &Name) -> Vec<EnvVar> {
     let scheme = if address.tls { "rediss" } else { "redis" };
     let mut env = vec![
         host(cluster, "REDIS_HOST", store),
-        value("REDIS_ADDR", format!("{scheme}://$(REDIS_HOST):{}", address.port)),
+        value(
+            "REDIS_ADDR",
+            format!("{scheme}://$(REDIS_HOST):{}", address.port),
+        ),
         from_secret(cluster, "REDIS_PASSWORD", &store_password(store)),
     ];
     let queues = queues(cluster, store);

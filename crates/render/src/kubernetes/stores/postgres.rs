@@ -20,7 +20,10 @@ const USER: i64 = 999;
 /// The image of a PostgreSQL of the store's version.
 pub(super) fn image(cluster: &Cluster<'_>, store: &Store) -> String {
     let version = store.version.as_deref();
-    format!("postgres:{}", version.unwrap_or(cluster.version("postgres")))
+    format!(
+        "postgres:{}",
+        version.unwrap_or(cluster.version("postgres"))
+    )
 }
 
 pub(super) fn objects(cluster: &Cluster<'_>, name: &Name, store: &Store) -> Vec<Object> {
@@ -61,11 +64,7 @@ pub(super) fn objects(cluster: &Cluster<'_>, name: &Name, store: &Store) -> Vec<
             from_secret(cluster, "POSTGRES_PASSWORD", &store_password(name)),
             value("PGDATA", "/var/lib/postgresql/data/pgdata"),
         ]),
-        resources: requirements(&resources_or(
-            &store.resources,
-            (100, 500),
-            (256, 512),
-        )),
+        resources: requirements(&resources_or(&store.resources, (100, 500), (256, 512))),
         startup_probe: Some(exec_probe(&ready, 5, 5, 60)),
         readiness_probe: Some(exec_probe(&ready, 10, 5, 3)),
         liveness_probe: Some(exec_probe(&ready, 20, 5, 6)),
@@ -124,9 +123,7 @@ fn extensions(cluster: &Cluster<'_>, name: &Name, store: &Store) -> Option<Objec
         ..ConfigMap::default()
     };
     Some(
-        Object::typed(Stage::Config, format!("{name}-init-config"), &map).comment(
-            "/data",
-            "Run once, when the data folder is made.",
-        ),
+        Object::typed(Stage::Config, format!("{name}-init-config"), &map)
+            .comment("/data", "Run once, when the data folder is made."),
     )
 }

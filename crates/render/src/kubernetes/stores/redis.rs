@@ -76,11 +76,7 @@ pub(super) fn objects(cluster: &Cluster<'_>, name: &Name, store: &Store) -> Vec<
         ..PodSpec::default()
     };
     let annotations = BTreeMap::from([("checksum/config".to_owned(), checksum(&text))]);
-    let mut objects = vec![Object::typed(
-        Stage::Config,
-        format!("{name}-config"),
-        &map,
-    )];
+    let mut objects = vec![Object::typed(Stage::Config, format!("{name}-config"), &map)];
     objects.extend(
         stateful(cluster, name, store, pod, annotations)
             .into_iter()
