@@ -16,7 +16,10 @@ pub fn exec_form(command: &Command) -> Vec<String> {
         Command::Shell(line) => words(line).unwrap_or_else(|| {
             // `exec` in front of a list would replace the shell by its first command only, and takes no variables.
             let list = line.contains(['|', '&', ';', '\n', '(', '{', '<', '>']);
-            let assigns = line.split_whitespace().next().is_none_or(|word| word.contains('='));
+            let assigns = line
+                .split_whitespace()
+                .next()
+                .is_none_or(|word| word.contains('='));
             let line = if list || assigns {
                 line.clone()
             } else {
@@ -86,10 +89,7 @@ mod tests {
             "gunicorn app:app --bind 0.0.0.0:80",
             &["gunicorn", "app:app", "--bind", "0.0.0.0:80"],
         );
-        check(
-            r#"say "a b" '' c'd'"#,
-            &["say", "a b", "", "cd"],
-        );
+        check(r#"say "a b" '' c'd'"#, &["say", "a b", "", "cd"]);
     }
 
     #[test]

@@ -164,18 +164,22 @@ fn gaps(cluster: &Cluster<'_>, config: &Config, made: &mut Made) {
             "it has no default: set the key of the ConfigMap before it is applied",
         );
     }
+    if plan
+        .services
+        .values()
+        .any(|service| service.schedule.is_none() && !service.rollout.keep_old.is_zero())
+    {
+        made.gap(
+            "services.*.rollout.keep_old",
+            "Kubernetes keeps no replaced pods: `kubectl rollout undo` starts them anew",
+        );
+    }
     for (name, service) in &plan.services {
         let of = |what: &str| format!("services.{name}.{what}");
         if !service.env_files.is_empty() {
             made.gap(
                 of("env_file"),
                 "files of variables stay on the machine: put plain ones under `environment`, others under `secrets`",
-            );
-        }
-        if !service.rollout.keep_old.is_zero() && service.schedule.is_none() {
-            made.gap(
-                of("rollout.keep_old"),
-                "Kubernetes keeps no replaced pods: `kubectl rollout undo` starts them anew",
             );
         }
         for volume in &service.volumes {

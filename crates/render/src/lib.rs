@@ -6,11 +6,19 @@
 
 pub mod ansible;
 pub mod cloudformation;
+pub mod compose;
+pub mod dockerfile;
+pub mod exec_form;
 mod gap;
 pub mod images;
+pub mod k6;
+pub mod kubernetes;
+mod load_profile;
+pub mod locust;
 pub mod machine;
 pub mod names;
 pub mod nginx;
+pub mod openapi;
 pub mod prometheus;
 mod rendered;
 pub mod systemd;

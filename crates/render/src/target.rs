@@ -1,6 +1,9 @@
 //! The targets: what can be rendered, by name.
 
-use crate::{Input, Rendered, nginx, prometheus, systemd, userdata};
+use crate::{
+    Input, Rendered, compose, dockerfile, k6, kubernetes, locust, nginx, openapi, prometheus,
+    systemd, userdata,
+};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -28,10 +31,16 @@ pub enum Scope {
 
 /// Every target, in the order of the documentation.
 pub const TARGETS: &[Target] = &[
+    dockerfile::TARGET,
+    compose::TARGET,
+    kubernetes::TARGET,
     userdata::TARGET,
     prometheus::TARGET,
+    k6::TARGET,
+    locust::TARGET,
     nginx::TARGET,
     systemd::TARGET,
+    openapi::TARGET,
 ];
 
 impl Target {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wharf_base::ids::Name;
-use wharf_plan::model::{Framework, Service, Source, VolumeSource};
+use wharf_plan::model::VolumeSource;
 
 use super::stack::{Stack, unique};
 use crate::dockerfile::runtime;
@@ -26,16 +26,6 @@ pub(super) struct StaticFolder {
     pub(super) declared: bool,
 }
 
-/// Whether the files of a prefix are uploaded while the service runs, rather than part of its image.
-pub(crate) fn is_uploaded(service: &Service, prefix: &str) -> bool {
-    let Source::Build(build) = &service.source else {
-        return false;
-    };
-    let framework = build.toolchain.as_ref().and_then(|t| t.framework);
-    // Django collects into one folder and keeps uploads in another.
-    framework == Some(Framework::Django) && prefix.trim_matches('/') != "static"
-}
-
 /// The folders of every service that has a route.
 pub(super) fn folders<'a>(stack: &Stack<'a>) -> BTreeMap<&'a Name, Vec<StaticFolder>> {
     let mut volumes = volumes(stack);
@@ -54,7 +44,7 @@ pub(super) fn folders<'a>(stack: &Stack<'a>) -> BTreeMap<&'a Name, Vec<StaticFol
                 (runtime::in_image(&volume.target) == in_image).then(|| source.to_string())
             });
             let last = in_image.rsplit('/').next().unwrap_or_default();
-            let copied = declared.is_none() && !is_uploaded(service, prefix);
+            let copied = declared.is_none() && !runtime::is_uploaded(service, prefix);
             folders.push(StaticFolder {
                 prefix: match prefix.trim_matches('/') {
                     "" => "/".to_owned(),

@@ -108,7 +108,10 @@ impl<'a> Parts<'a> {
             .flat_map(|(_, service)| {
                 let volumes = service.volumes.iter().filter(|volume| !volume.read_only);
                 let volumes = volumes.map(|volume| &volume.target);
-                volumes.chain(&service.writable)
+                let uploads = service.static_files.iter();
+                let uploads = uploads.filter(|(prefix, _)| runtime::is_uploaded(service, prefix));
+                let uploads = uploads.map(|(_, folder)| folder);
+                volumes.chain(&service.writable).chain(uploads)
             })
             .map(|path| runtime::in_image(path))
             // Mounted by whoever runs the container.
@@ -129,7 +132,10 @@ impl<'a> Parts<'a> {
 
     /// What gives the only program the name under which a service without a command starts it.
     pub(super) fn rename(&self) -> String {
-        if self.services().all(|(_, service)| service.command.is_some()) {
+        if self
+            .services()
+            .all(|(_, service)| service.command.is_some())
+        {
             return String::new();
         }
         let name = self.image.name;
@@ -203,7 +209,9 @@ impl<'a> Parts<'a> {
                 "the image starts nothing by itself: nothing says how the program is started",
             ),
         }
-        tail.push_str("\n# Given by the pipeline; last, so that a new commit changes no other layer.\n");
+        tail.push_str(
+            "\n# Given by the pipeline; last, so that a new commit changes no other layer.\n",
+        );
         tail.push_str("ARG VERSION=dev\nARG REVISION=unknown\n");
         let mut labels = vec![format!(
             "org.opencontainers.image.title={}",

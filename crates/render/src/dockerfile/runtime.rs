@@ -109,6 +109,16 @@ pub(crate) fn start(image: &Name, service: &Service) -> Option<Vec<String>> {
     }
 }
 
+/// Whether the files of a prefix are uploaded while the service runs, rather than part of its image.
+pub(crate) fn is_uploaded(service: &Service, prefix: &str) -> bool {
+    let Source::Build(build) = &service.source else {
+        return false;
+    };
+    let framework = build.toolchain.as_ref().and_then(|t| t.framework);
+    // Django collects into one folder and keeps uploads in another.
+    framework == Some(Framework::Django) && prefix.trim_matches('/') != "static"
+}
+
 /// The probe that a container engine makes: it knows one kind only.
 pub(crate) fn probe(service: &Service) -> Option<&Probe> {
     let probes = &service.probes;

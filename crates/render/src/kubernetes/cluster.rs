@@ -287,8 +287,9 @@ pub(super) fn small(cpu: (u32, u32), memory: (u64, u64)) -> Option<ResourceRequi
     requirements(&resources_or(&Resources::default(), cpu, memory))
 }
 
+/// In millicores even where they are whole cores: a column of them is easier to compare.
 fn millicores(cpu: Millicores) -> Quantity {
-    Quantity(cpu.to_string())
+    Quantity(format!("{}m", cpu.0))
 }
 
 pub(super) fn bytes(bytes: Bytes) -> Quantity {

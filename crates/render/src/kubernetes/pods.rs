@@ -1,5 +1,7 @@
 //! Pods: what every one of them is made of, and those of the services.
 
+use std::time::Duration;
+
 use k8s_openapi::api::core::v1::{
     Affinity, Capabilities, Container, ContainerPort, EmptyDirVolumeSource, ExecAction, Lifecycle,
     LifecycleHandler, PersistentVolumeClaimVolumeSource, PodAffinityTerm, PodAntiAffinity,
@@ -7,8 +9,9 @@ use k8s_openapi::api::core::v1::{
     TopologySpreadConstraint, Volume, VolumeMount, WeightedPodAffinityTerm,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+
 use wharf_base::ids::Name;
-use wharf_plan::model::{IngressClass, Service, VolumeSource};
+use wharf_plan::model::{IngressClass, Probe, Service, VolumeSource};
 
 use super::cluster::{Cluster, has_shell, mount_path, requirements};
 use super::config::{Config, value};
@@ -162,12 +165,32 @@ fn container(
         ports: (!ports.is_empty()).then_some(ports),
         env: (!env.is_empty()).then_some(env),
         resources: requirements(&service.resources),
-        startup_probe: service.probes.startup.as_ref().map(|p| probe(p, true)),
+        startup_probe: startup(service).map(|p| probe(&p, true)),
         readiness_probe: service.probes.readiness.as_ref().map(|p| probe(p, false)),
         liveness_probe: service.probes.liveness.as_ref().map(|p| probe(p, true)),
         lifecycle: pause(cluster, service).map(|seconds| wait(cluster, seconds)),
         security_context: Some(container_security()),
         ..Container::default()
+    })
+}
+
+/// The startup probe of a service; where the plan has none, the question of another one, asked often and for long: without
+/// it a slow start would count as a failure.
+fn startup(service: &Service) -> Option<Probe> {
+    let probes = &service.probes;
+    if probes.startup.is_some() {
+        return probes.startup.clone();
+    }
+    probes.liveness.as_ref()?;
+    let model = probes.readiness.as_ref().or(probes.liveness.as_ref())?;
+    let period = Duration::from_secs(2).max(model.timeout);
+    // Two minutes.
+    let tries = 120 / period.as_secs().max(1);
+    Some(Probe {
+        period,
+        success_threshold: 1,
+        failure_threshold: u32::try_from(tries).unwrap_or(60).max(3),
+        ..model.clone()
     })
 }
 

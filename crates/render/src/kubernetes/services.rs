@@ -152,6 +152,14 @@ fn deployment(
             "Changes with the variables, so that the pods are replaced with them.",
         )
         .comment(
+            &format!("{spec}/containers/0/startupProbe"),
+            if service.probes.startup.is_none() {
+                "Time to start: until it has passed, the others wait."
+            } else {
+                ""
+            },
+        )
+        .comment(
             &format!("{spec}/containers/0/lifecycle"),
             "Still answers while the proxies hear that it leaves.",
         )

@@ -73,7 +73,12 @@ pub(super) fn objects(
         set("listen-ports", r#"[{"HTTP": 80}]"#.to_owned());
         "HTTP-80"
     };
-    let attributes: Vec<String> = response_headers(route)
+    let mut headers = response_headers(route);
+    if https && route.headers.security {
+        let header = headers.entry("Strict-Transport-Security".to_owned());
+        header.or_insert_with(|| "max-age=31536000; includeSubDomains".to_owned());
+    }
+    let attributes: Vec<String> = headers
         .into_iter()
         .filter_map(|(header, value)| {
             attribute(&header).map(|attribute| format!("{attribute}={value}"))

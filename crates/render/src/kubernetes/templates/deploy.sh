@@ -54,15 +54,22 @@ fi
 apply 50-*.yaml
 apply 60-*.yaml
 <% if deployments %>
+
 failed=
-for deployment in<% for deployment in deployments %> << deployment >><% endfor %>; do
-    kubectl --namespace "$namespace" rollout status "deployment/$deployment" --timeout=<< deadline >>s || failed="$failed $deployment"
-done
+ready() {
+    kubectl --namespace "$namespace" rollout status "deployment/$1" --timeout=<< deadline >>s || failed="$failed $1"
+}
+undo() {
+    kubectl --namespace "$namespace" rollout undo "deployment/$1" || true
+}
+<% for deployment in deployments %>
+ready << deployment >>
+<% endfor %>
 if [ -n "$failed" ]; then
     echo "not ready:$failed; the release is taken back" >&2
-    for deployment in<% for deployment in deployments %> << deployment >><% endfor %>; do
-        kubectl --namespace "$namespace" rollout undo "deployment/$deployment" || true
-    done
+<% for deployment in deployments %>
+    undo << deployment >>
+<% endfor %>
     exit 1
 fi
 <% endif %>
