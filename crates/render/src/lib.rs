@@ -10,6 +10,7 @@ pub mod compose;
 pub mod dockerfile;
 pub mod exec_form;
 mod gap;
+pub mod helm;
 pub mod images;
 pub mod k6;
 pub mod kubernetes;

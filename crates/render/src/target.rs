@@ -1,7 +1,7 @@
 //! The targets: what can be rendered, by name.
 
 use crate::{
-    Input, Rendered, compose, dockerfile, k6, kubernetes, locust, nginx, openapi, prometheus,
+    Input, Rendered, compose, dockerfile, helm, k6, kubernetes, locust, nginx, openapi, prometheus,
     systemd, userdata,
 };
 
@@ -34,6 +34,7 @@ pub const TARGETS: &[Target] = &[
     dockerfile::TARGET,
     compose::TARGET,
     kubernetes::TARGET,
+    helm::TARGET,
     userdata::TARGET,
     prometheus::TARGET,
     k6::TARGET,

@@ -26,7 +26,7 @@ pub(super) fn merge(variants: &[Variant<'_>]) -> Vec<Merged> {
     let mut merged: Vec<Merged> = vec![];
     for (index, variant) in variants.iter().enumerate() {
         for object in &variant.objects {
-            let (kind, name) = (object.kind().to_owned(), name_of(object, variant.plan));
+            let (kind, name) = (object.kind().to_owned(), object.name().to_owned());
             let found = merged
                 .iter_mut()
                 .find(|merged| merged.kind == kind && merged.name == name);
@@ -44,11 +44,6 @@ pub(super) fn merge(variants: &[Variant<'_>]) -> Vec<Merged> {
     merged
 }
 
-/// The name, with the namespace that is part of a cluster-wide one as a placeholder.
-fn name_of(object: &Object, plan: &Plan) -> String {
-    object.name().replace(&plan.kubernetes.namespace, NAMESPACE)
-}
-
 /// Stands for the release's namespace until the template is written.
 pub(super) const NAMESPACE: &str = "\u{e002}";
 
@@ -64,22 +59,24 @@ fn normal(object: &Object, plan: &Plan) -> Yaml {
 
 fn place_namespace(yaml: &mut Yaml, namespace: &str) {
     match yaml {
-        Yaml::Text(text) if has_word(text, namespace) => {
-            *text = text.replace(namespace, NAMESPACE);
+        Yaml::Text(text) => {
+            let inside = format!(".{namespace}.svc");
+            *text = text.replace(&inside, &format!(".{NAMESPACE}.svc"));
         }
-        Yaml::Map(map) => map
-            .values_mut()
-            .for_each(|value| place_namespace(value, namespace)),
+        Yaml::Map(map) => {
+            for key in ["namespace", "kubernetes.io/metadata.name"] {
+                if let Some(Yaml::Text(text)) = map.get_mut(key)
+                    && text == namespace
+                {
+                    NAMESPACE.clone_into(text);
+                }
+            }
+            map.values_mut()
+                .for_each(|value| place_namespace(value, namespace));
+        }
         Yaml::List(items) | Yaml::Inline(items) => items
             .iter_mut()
             .for_each(|item| place_namespace(item, namespace)),
         _ => {}
     }
-}
-
-/// Whether `text` holds the namespace as the whole of it or as a label of a host name: `db.shop-prod.svc`.
-fn has_word(text: &str, namespace: &str) -> bool {
-    text == namespace
-        || text.contains(&format!(".{namespace}.svc"))
-        || text.starts_with(&format!("{namespace}-"))
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use wharf_plan::model::Plan;
 
-use super::merge::{Merged, Variant};
+use super::merge::{Merged, NAMESPACE, Variant};
 use super::text::Actions;
 use super::values::{self, Values};
+use crate::kubernetes::ACCOUNT;
 use crate::yaml::{Map, Yaml};
 use crate::{list, map, names};
 
@@ -20,6 +21,15 @@ const COMMON_LABELS: [&str; 4] = [
 
 /// The values that belong to no component.
 pub(super) fn globals(base: &Plan, variants: &[Variant<'_>], values: &mut Values) {
+    let registries: Vec<Option<Yaml>> = variants
+        .iter()
+        .map(|variant| Some(Yaml::Text(registry(variant.plan))))
+        .collect();
+    values.add(
+        &["image", "registry"],
+        "Registry before the name of every image that the project builds; none if empty",
+        &registries,
+    );
     values.add_default(
         &["image", "tag"],
         "Tag of every image that the project builds; the chart's appVersion if empty",
@@ -70,6 +80,15 @@ pub(super) fn globals(base: &Plan, variants: &[Variant<'_>], values: &mut Values
             "Image of `helm test`: anything with wget",
             "docker.io/library/busybox:1.37.0",
         );
+    }
+}
+
+/// The registry of a plan's images: the file's, or the account's own; empty if there is neither.
+fn registry(plan: &Plan) -> String {
+    match (&plan.images.registry, &plan.cloud) {
+        (Some(registry), _) => registry.trim_end_matches('/').to_owned(),
+        (None, Some(cloud)) => format!("{ACCOUNT}.dkr.ecr.{}.amazonaws.com", cloud.region),
+        (None, None) => String::new(),
     }
 }
 
@@ -174,7 +193,7 @@ impl Writer<'_, '_> {
                 vec!["networkPolicy".into(), "enabled".into()],
                 "Whether only the declared connections are allowed",
             ),
-            "ResourceQuota" | "LimitRange" => (
+            "ResourceQuota" => (
                 vec!["quota".into(), "enabled".into()],
                 "Whether the namespace has a quota",
             ),
@@ -315,8 +334,20 @@ impl Writer<'_, '_> {
                 }
             })
             .collect();
+        // The release's namespace in a value is filled in when the chart is.
+        let placed = each.iter().flatten().any(holds_namespace);
+        let each: Vec<Option<Yaml>> = each
+            .into_iter()
+            .map(|one| one.map(namespace_in_value))
+            .collect();
         let expression = self.add(&path, comment, &each);
         match first {
+            Some(Yaml::Map(_) | Yaml::List(_) | Yaml::Inline(_)) if placed => {
+                self.actions.block(format!("tpl (toYaml {expression}) $"))
+            }
+            Some(Yaml::Text(_)) if placed => {
+                Yaml::Raw(format!("{{{{ tpl {expression} $ | quote }}}}"))
+            }
             Some(Yaml::Map(_) | Yaml::List(_) | Yaml::Inline(_)) => {
                 self.actions.block(format!("toYaml {expression}"))
             }
@@ -506,8 +537,6 @@ impl Writer<'_, '_> {
     }
 
     fn image(&mut self, nodes: &[Option<&Yaml>], pointer: &str) -> Yaml {
-        let is_main = pointer.ends_with("/containers/0/image")
-            && matches!(self.at[0].as_str(), "services" | "stores");
         let built = {
             let plan = self.base;
             let service = self.component.parse().ok();
@@ -527,7 +556,17 @@ impl Writer<'_, '_> {
             }
             _ => None,
         };
-        let each: Vec<Option<(String, String)>> = nodes.iter().map(parts).collect();
+        let mut each: Vec<Option<(String, String)>> = nodes.iter().map(parts).collect();
+        if built {
+            for (variant, parts) in self.variants.iter().zip(&mut each) {
+                let prefix = format!("{}/", registry(variant.plan));
+                if let Some((repository, _)) = parts
+                    && let Some(rest) = repository.strip_prefix(&prefix)
+                {
+                    *repository = rest.to_owned();
+                }
+            }
+        }
         let first = each.iter().flatten().next().cloned();
         let pick = |pick: fn((String, String)) -> String| -> Vec<Option<Yaml>> {
             each.iter()
@@ -538,20 +577,26 @@ impl Writer<'_, '_> {
                 })
                 .collect()
         };
-        let name = if is_main {
-            "image".to_owned()
-        } else {
-            let container = pointer.rsplit('/').nth(1).unwrap_or_default();
-            let list = if pointer.contains("/initContainers/") {
-                "init"
-            } else {
-                "side"
-            };
-            values::key(&format!("{list}-image-{container}"))
+        let container = pointer
+            .strip_suffix("/image")
+            .map(|container| format!("{container}/name"));
+        let container = container.and_then(|name| {
+            let object = self.object.each.iter().flatten().next()?;
+            match object.at(&name) {
+                Some(Yaml::Text(name)) => Some(values::key(name)),
+                _ => None,
+            }
+        });
+        // The first container is the component's own; another is called by its name.
+        let name = match container {
+            Some(container) if !pointer.ends_with("/containers/0/image") => {
+                format!("{container}Image")
+            }
+            _ => "image".to_owned(),
         };
         let repository = self.add(
             &self.own(&[&name, "repository"]),
-            "Registry and name of the image",
+            "Name of the image",
             &pick(|(repository, _)| repository),
         );
         let tags = if built {
@@ -565,12 +610,15 @@ impl Writer<'_, '_> {
             "Its tag"
         };
         let tag = self.add(&self.own(&[&name, "tag"]), comment, &tags);
-        let chosen = if built {
-            format!("{tag} | default $.Values.image.tag | default $.Chart.AppVersion")
-        } else {
-            tag
-        };
-        Yaml::Raw(format!("\"{{{{ {repository} }}}}:{{{{ {chosen} }}}}\""))
+        if built {
+            let expression = format!(
+                "include \"{}.image\" (dict \"root\" $ \"image\" {})",
+                self.base.name,
+                repository.trim_end_matches(".repository")
+            );
+            return Yaml::Raw(format!("{{{{ {expression} | quote }}}}"));
+        }
+        Yaml::Raw(format!("\"{{{{ {repository} }}}}:{{{{ {tag} }}}}\""))
     }
 
     /// A place for what differs and has no rule, called as the part is.
@@ -759,6 +807,33 @@ pub(super) fn test_sets(base: &Plan, values: &Values) -> Vec<(&'static str, Yaml
         ("minimal", minimal.into()),
         ("operator", operator.into()),
     ]
+}
+
+fn holds_namespace(yaml: &Yaml) -> bool {
+    match yaml {
+        Yaml::Text(text) => text.contains(NAMESPACE),
+        Yaml::List(items) | Yaml::Inline(items) => items.iter().any(holds_namespace),
+        Yaml::Map(map) => map
+            .entries()
+            .iter()
+            .any(|entry| holds_namespace(&entry.value)),
+        _ => false,
+    }
+}
+
+fn namespace_in_value(yaml: Yaml) -> Yaml {
+    match yaml {
+        Yaml::Text(text) => Yaml::Text(text.replace(NAMESPACE, "{{ .Release.Namespace }}")),
+        Yaml::List(items) => Yaml::List(items.into_iter().map(namespace_in_value).collect()),
+        Yaml::Inline(items) => Yaml::Inline(items.into_iter().map(namespace_in_value).collect()),
+        Yaml::Map(mut map) => {
+            for value in map.values_mut() {
+                *value = namespace_in_value(std::mem::replace(value, Yaml::Null));
+            }
+            Yaml::Map(map)
+        }
+        other => other,
+    }
 }
 
 /// Keys whose value may be an empty list or map, and then are left out.

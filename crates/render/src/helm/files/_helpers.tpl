@@ -22,3 +22,9 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 app.kubernetes.io/environment: {{ . | quote }}
 {{- end }}
 {{- end }}
+
+{{/* An image that the project builds: call with (dict "root" $ "image" .Values.services.web.image). */}}
+{{- define "<< chart >>.image" -}}
+{{- $tag := .image.tag | default .root.Values.image.tag | default .root.Chart.AppVersion -}}
+{{- with .root.Values.image.registry }}{{ . | trimSuffix "/" }}/{{ end }}{{ .image.repository }}:{{ $tag }}
+{{- end }}
