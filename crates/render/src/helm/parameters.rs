@@ -92,6 +92,15 @@ fn registry(plan: &Plan) -> String {
     }
 }
 
+/// The name of an image within the plan's registry.
+fn without_registry(repository: &str, plan: &Plan) -> String {
+    let prefix = format!("{}/", registry(plan));
+    repository
+        .strip_prefix(&prefix)
+        .unwrap_or(repository)
+        .to_owned()
+}
+
 /// The template of one object; what it takes from the values is added to them.
 pub(super) fn template(
     object: &Merged,
@@ -206,6 +215,10 @@ impl Writer<'_, '_> {
                 "Whether the External Secrets Operator fills the Secret; if not, somebody else has to",
             ),
             _ if everywhere => return None,
+            _ if self.at[0] == "stores" => (
+                self.own(&["enabled"]),
+                "Whether the cluster runs it; off where the cloud does",
+            ),
             kind => {
                 let kind = values::key(&lower_first(kind));
                 (self.own(&[&kind, "enabled"]), "Whether the object is there")
@@ -537,15 +550,14 @@ impl Writer<'_, '_> {
     }
 
     fn image(&mut self, nodes: &[Option<&Yaml>], pointer: &str) -> Yaml {
-        let built = {
-            let plan = self.base;
-            let service = self.component.parse().ok();
-            service.is_some_and(|service| {
-                crate::images::built(plan)
-                    .iter()
-                    .any(|image| image.services.contains(&&service))
+        let own: Vec<String> = self
+            .variants
+            .iter()
+            .flat_map(|variant| {
+                let built = crate::images::built(variant.plan).into_iter();
+                built.map(|image| without_registry(&image.repository, variant.plan))
             })
-        };
+            .collect();
         let parts = |node: &Option<&Yaml>| match node {
             Some(Yaml::Text(image)) => {
                 let (repository, tag) = match image.rsplit_once(':') {
@@ -557,17 +569,18 @@ impl Writer<'_, '_> {
             _ => None,
         };
         let mut each: Vec<Option<(String, String)>> = nodes.iter().map(parts).collect();
-        if built {
-            for (variant, parts) in self.variants.iter().zip(&mut each) {
-                let prefix = format!("{}/", registry(variant.plan));
-                if let Some((repository, _)) = parts
-                    && let Some(rest) = repository.strip_prefix(&prefix)
-                {
-                    *repository = rest.to_owned();
+        for (variant, parts) in self.variants.iter().zip(&mut each) {
+            if let Some((repository, _)) = parts {
+                let short = without_registry(repository, variant.plan);
+                if own.contains(&short) {
+                    *repository = short;
                 }
             }
         }
         let first = each.iter().flatten().next().cloned();
+        let built = first
+            .as_ref()
+            .is_some_and(|(repository, _)| own.contains(repository));
         let pick = |pick: fn((String, String)) -> String| -> Vec<Option<Yaml>> {
             each.iter()
                 .map(|one| {
@@ -623,12 +636,25 @@ impl Writer<'_, '_> {
 
     /// A place for what differs and has no rule, called as the part is.
     fn free_place(&mut self, pointer: &str) -> Vec<String> {
-        let segments: Vec<String> = pointer
-            .split('/')
-            .skip(1)
-            .filter(|segment| segment.parse::<usize>().is_err())
-            .map(|segment| values::key(&segment.replace("~1", "-").replace("~0", "-")))
-            .collect();
+        let mut segments: Vec<String> = vec![];
+        let mut here = String::new();
+        for segment in pointer.split('/').skip(1) {
+            here = format!("{here}/{segment}");
+            // An item of a list is called by its name: a variable, a port, a container.
+            let name = self.object.each.iter().flatten().find_map(|object| {
+                match object.at(&format!("{here}/name")) {
+                    Some(Yaml::Text(name)) => Some(name.to_ascii_lowercase()),
+                    _ => None,
+                }
+            });
+            match name {
+                Some(name) if segment.parse::<usize>().is_ok() => segments.push(values::key(&name)),
+                None if segment.parse::<usize>().is_ok() => {}
+                // The value of a variable is the variable.
+                _ if segment == "value" && segments.len() > 1 => {}
+                _ => segments.push(values::key(&segment.replace("~1", "-").replace("~0", "-"))),
+            }
+        }
         let kind = values::key(&lower_first(self.kind()));
         let mut length = 1;
         loop {
