@@ -14,6 +14,7 @@ pub mod exec_form;
 pub mod flux;
 mod gap;
 pub mod grafana;
+pub mod helm;
 pub mod images;
 pub mod k6;
 pub mod kubernetes;

@@ -3,6 +3,8 @@
 use crate::{
     Input, Rendered, alertmanager, argocd, compose, dockerfile, flux, grafana, k6, kubernetes,
     kustomize, locust, nginx, openapi, prometheus, systemd, userdata,
+    Input, Rendered, compose, dockerfile, helm, k6, kubernetes, locust, nginx, openapi, prometheus,
+    systemd, userdata,
 };
 
 /// One target.
@@ -37,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     kustomize::TARGET,
     argocd::TARGET,
     flux::TARGET,
+    helm::TARGET,
     userdata::TARGET,
     prometheus::TARGET,
     alertmanager::TARGET,
