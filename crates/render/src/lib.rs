@@ -30,6 +30,7 @@ mod rendered;
 pub mod systemd;
 pub mod target;
 pub mod template;
+pub mod terraform;
 pub mod userdata;
 pub mod values;
 pub mod yaml;

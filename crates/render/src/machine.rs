@@ -4,7 +4,8 @@
 //! **What a machine asks for when it boots.** The user data is the same text on every machine: no address and no secret is
 //! filled in. The stack, whoever makes it, keeps each store's address in the SSM parameter [`endpoint_parameter`] and the
 //! ARN of the store's secret (a JSON with `username` and `password`) in [`secret_parameter`]; the plan's secrets are in
-//! Secrets Manager under their own keys ([`secret_key`]). The role of the machine may read exactly these.
+//! Secrets Manager under their own keys. Which commit runs is in [`revision_parameter`], where there is one. The role of the
+//! machine may read exactly these.
 //!
 //! A machine that is up completes the lifecycle hook [`ready_hook`] of the group [`group_name`]; one that fails abandons
 //! it and is replaced.
@@ -224,6 +225,14 @@ pub fn endpoint_parameter(cloud: &Cloud, store: &Name) -> String {
 #[must_use]
 pub fn secret_parameter(cloud: &Cloud, store: &Name) -> String {
     format!("/{}/{store}/secret", cloud.prefix)
+}
+
+/// The SSM parameter that holds the commit to run; without it, machines run the newest of their branch. Pipelines write it
+/// before they replace the machines.
+#[must_use]
+pub fn revision_parameter(plan: &Plan) -> String {
+    let environment = plan.environment.as_ref().map_or("", |name| name.as_str());
+    format!("/{}/{environment}/revision", plan.name)
 }
 
 /// The auto-scaling group.

@@ -6,6 +6,7 @@ use crate::{
     Input, Rendered, compose, dockerfile, helm, k6, kubernetes, locust, nginx, openapi, prometheus,
     systemd, userdata,
 };
+use crate::{Input, Rendered, cloudformation, nginx, prometheus, systemd, terraform, userdata};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +41,7 @@ pub const TARGETS: &[Target] = &[
     argocd::TARGET,
     flux::TARGET,
     helm::TARGET,
+    cloudformation::TARGET,
     userdata::TARGET,
     prometheus::TARGET,
     alertmanager::TARGET,
@@ -49,6 +51,7 @@ pub const TARGETS: &[Target] = &[
     nginx::TARGET,
     systemd::TARGET,
     openapi::TARGET,
+    terraform::TARGET,
 ];
 
 impl Target {

@@ -12,7 +12,7 @@ use wharf_plan::template::{Field, Part, Reference};
 
 use crate::machine::{
     Machine, SecretsFrom, environment_program, group, group_name, heredoc_end, log_group,
-    ready_hook, word,
+    ready_hook, revision_parameter, word,
 };
 use crate::{Input, Rendered, Scope, Target, header, images, nginx, systemd, template};
 
@@ -111,7 +111,8 @@ pub fn script(plan: &Plan) -> Option<String> {
         .map(|unit| unit.name.as_str())
         .filter(|name| {
             let plain = name.ends_with(".service") && !name.ends_with("@.service");
-            plain && !name.ends_with("-environment.service") && !has_timer(&units, name)
+            let own = ["-environment.service", "-rotation.service"];
+            plain && !own.iter().any(|own| name.ends_with(own)) && !has_timer(&units, name)
         })
         .collect();
     let health = &cloud.load_balancer.health;
@@ -127,6 +128,7 @@ pub fn script(plan: &Plan) -> Option<String> {
             "root": machine.root(),
             "source_folder": machine.source(),
             "git": word(source),
+            "revision": word(&revision_parameter(plan)),
             "branch": word(plan.target.branch.as_deref().unwrap_or("main")),
             "packages": packages(plan).join(" "),
             "venvs": virtual_environments(&machine),
@@ -250,7 +252,9 @@ fn files(machine: &Machine<'_>, units: &[systemd::Unit]) -> Vec<serde_json::Valu
     let mut files = vec![];
     let mut add = |mode: &str, path: String, text: String| {
         let end = heredoc_end("END", &text);
-        files.push(serde_json::json!({ "mode": mode, "path": path, "text": text, "end": end }));
+        // The operator is also a mark of the templates.
+        let begin = format!("<<'{end}'");
+        files.push(serde_json::json!({ "mode": mode, "path": path, "text": text, "begin": begin, "end": end }));
     };
     let made = "Made by wharf.";
     let program = environment_program(machine, SecretsFrom::Aws, made);

@@ -35,10 +35,19 @@ escape() {
 }
 
 <% endif %>
+changed=()
 write() {
-  cat >"<< run >>/$1.env.new"
-  mv "<< run >>/$1.env.new" "<< run >>/$1.env"
+  local file="<< run >>/$1.env"
+  cat >"$file.new"
+  if [[ -e $file ]] && ! cmp --silent "$file" "$file.new"; then
+    changed+=("<< project >>-$1*.service")
+  fi
+  mv "$file.new" "$file"
 }
 
 mkdir -p << run >>
 << fetched >><< written >>
+# Whoever runs with a secret that has been replaced is started anew.
+for units in "${changed[@]}"; do
+  systemctl --no-block try-restart "$units"
+done

@@ -23,7 +23,10 @@ pub struct Unit {
 #[must_use]
 pub fn units(machine: &Machine<'_>) -> Vec<Unit> {
     let plan = machine.plan;
-    let mut units = vec![environment_unit(machine)];
+    let mut units = vec![sandbox_unit(machine), environment_unit(machine)];
+    if secrets_from(plan) == SecretsFrom::Aws {
+        units.extend(rotation_units(machine));
+    }
     let mut wanted = vec![];
     for (name, service) in &plan.services {
         if !machine.runs(service) {
@@ -70,6 +73,40 @@ fn instances(service: &Service) -> u32 {
     }
 }
 
+/// What no unit of the project may do: systemd reads this folder for every unit whose name begins with the project's.
+fn sandbox_unit(machine: &Machine<'_>) -> Unit {
+    Unit {
+        name: format!("{}-.service.d/sandbox.conf", machine.plan.name),
+        text: SANDBOX.to_owned(),
+    }
+}
+
+/// `systemd.exec(5)`: the file system is read-only, there is no capability and no device.
+const SANDBOX: &str = "\
+[Service]
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+LockPersonality=yes
+PrivateDevices=yes
+PrivateTmp=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHome=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+ProtectSystem=strict
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+UMask=0027
+";
+
 fn environment_unit(machine: &Machine<'_>) -> Unit {
     let project = &machine.plan.name;
     let network = match secrets_from(machine.plan) {
@@ -89,16 +126,48 @@ RuntimeDirectory={project}
 RuntimeDirectoryMode=0700
 RuntimeDirectoryPreserve=yes
 TimeoutStartSec=2min
-NoNewPrivileges=yes
-PrivateTmp=yes
-ProtectHome=yes
-ProtectSystem=strict
 "
     );
     Unit {
         name: format!("{project}-environment.service"),
         text,
     }
+}
+
+/// What notices that a secret has been replaced.
+fn rotation_units(machine: &Machine<'_>) -> [Unit; 2] {
+    let project = &machine.plan.name;
+    let service = format!(
+        "\
+[Unit]
+Description=Services of {project} whose secrets were replaced
+Requisite={project}-environment.service
+After={project}-environment.service
+
+[Service]
+Type=oneshot
+ExecStart=/usr/local/lib/{project}/environment
+ReadWritePaths=/run/{project}
+"
+    );
+    let timer = format!(
+        "\
+[Unit]
+Description=Looks every minute for secrets of {project} that were replaced
+
+[Timer]
+OnActiveSec=1min
+OnUnitInactiveSec=1min
+AccuracySec=1s
+
+[Install]
+WantedBy=timers.target
+"
+    );
+    [("service", service), ("timer", timer)].map(|(kind, text)| Unit {
+        name: format!("{project}-rotation.{kind}"),
+        text,
+    })
 }
 
 fn target_unit(machine: &Machine<'_>, wanted: &[String]) -> Unit {
@@ -142,7 +211,7 @@ fn release_unit(machine: &Machine<'_>, name: &Name, service: &Service) -> String
         let _ = writeln!(text, "ExecStart={lock}{line}");
         let _ = writeln!(text, "TimeoutStartSec={}", seconds(release.timeout));
     }
-    text.push_str(&sandbox(machine, name, service));
+    text.push_str(&execution(machine, name, service));
     text
 }
 
@@ -191,7 +260,7 @@ fn service_unit(machine: &Machine<'_>, name: &Name, service: &Service) -> String
         "KillMode=mixed\nTimeoutStopSec={}",
         seconds(service.stop_timeout)
     );
-    text.push_str(&sandbox(machine, name, service));
+    text.push_str(&execution(machine, name, service));
     text
 }
 
@@ -220,7 +289,7 @@ fn requires(machine: &Machine<'_>, name: &Name, service: &Service, release: bool
 }
 
 /// Who the program is, what it knows, what it may use and touch.
-fn sandbox(machine: &Machine<'_>, name: &Name, service: &Service) -> String {
+fn execution(machine: &Machine<'_>, name: &Name, service: &Service) -> String {
     let project = &machine.plan.name;
     let user = machine.user();
     let mut text = format!(
@@ -260,31 +329,6 @@ fn sandbox(machine: &Machine<'_>, name: &Name, service: &Service) -> String {
     if let Some(memory) = service.resources.memory {
         let _ = writeln!(text, "MemoryMax={}", memory.limit.0);
     }
-    text.push_str(
-        "\
-NoNewPrivileges=yes
-CapabilityBoundingSet=
-LockPersonality=yes
-PrivateDevices=yes
-PrivateTmp=yes
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHome=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectProc=invisible
-ProtectSystem=strict
-RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-UMask=0027
-",
-    );
     for (source, target, read_only) in mounts(machine, service) {
         let state = format!("/var/lib/{project}/");
         if let Some(own) = source.strip_prefix(&state) {
