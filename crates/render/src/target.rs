@@ -1,8 +1,8 @@
 //! The targets: what can be rendered, by name.
 
 use crate::{
-    Input, Rendered, compose, dockerfile, k6, kubernetes, locust, nginx, openapi, prometheus,
-    systemd, userdata,
+    Input, Rendered, alertmanager, cloudwatch, compose, dockerfile, grafana, k6, kubernetes,
+    locust, loki, nginx, openapi, otel_collector, prometheus, systemd, userdata,
 };
 
 /// One target.
@@ -31,14 +31,16 @@ pub enum Scope {
 
 /// Every target, in the order of the documentation.
 pub const TARGETS: &[Target] = &[
-    crate::prometheus::TARGET,
-    crate::alertmanager::TARGET,
-    crate::grafana::TARGET,
     dockerfile::TARGET,
     compose::TARGET,
     kubernetes::TARGET,
     userdata::TARGET,
     prometheus::TARGET,
+    alertmanager::TARGET,
+    grafana::TARGET,
+    loki::TARGET,
+    cloudwatch::TARGET,
+    otel_collector::TARGET,
     k6::TARGET,
     locust::TARGET,
     nginx::TARGET,
