@@ -5,6 +5,8 @@ use crate::{
     kustomize, locust, nginx, openapi, prometheus, systemd, userdata,
     Input, Rendered, compose, dockerfile, helm, k6, kubernetes, locust, nginx, openapi, prometheus,
     systemd, userdata,
+    Input, Rendered, alertmanager, cloudwatch, compose, dockerfile, grafana, k6, kubernetes,
+    locust, loki, nginx, openapi, otel_collector, prometheus, systemd, userdata,
 };
 use crate::{Input, Rendered, cloudformation, nginx, prometheus, systemd, terraform, userdata};
 
@@ -46,6 +48,9 @@ pub const TARGETS: &[Target] = &[
     prometheus::TARGET,
     alertmanager::TARGET,
     grafana::TARGET,
+    loki::TARGET,
+    cloudwatch::TARGET,
+    otel_collector::TARGET,
     k6::TARGET,
     locust::TARGET,
     nginx::TARGET,
