@@ -1,6 +1,6 @@
 //! The targets: what can be rendered, by name.
 
-use crate::{Input, Rendered, cloudformation, nginx, prometheus, systemd, userdata};
+use crate::{Input, Rendered, ansible, cloudformation, nginx, prometheus, systemd, userdata};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +30,7 @@ pub enum Scope {
 pub const TARGETS: &[Target] = &[
     cloudformation::TARGET,
     userdata::TARGET,
+    ansible::TARGET,
     prometheus::TARGET,
     nginx::TARGET,
     systemd::TARGET,
