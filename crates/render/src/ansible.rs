@@ -40,7 +40,17 @@ fn make(input: &Input<'_>, out: &mut Rendered) {
     let vault = plan.secret_store.provider != SecretProvider::AwsSecretsManager;
     let context = context(plan, cloud, vault);
     for (path, source) in files::all(cloud.compute == Compute::Nodes, vault) {
-        out.add(path, template::fill(source, &context));
+        let text = template::fill(source, &context);
+        let head = header(plan);
+        // The rest have the line where their format wants it.
+        let text = if text.starts_with("---\n") {
+            format!("# {head}\n{text}")
+        } else if path.ends_with(".j2") {
+            format!("{{# {head} #}}\n{text}")
+        } else {
+            text
+        };
+        out.add(path, text);
     }
     let head = header(plan);
     out.yaml("requirements.yml", &head, vec![requirements()]);

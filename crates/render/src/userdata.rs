@@ -126,6 +126,7 @@ pub fn script(plan: &Plan) -> Option<String> {
             "hook": word(&ready_hook(cloud)),
             "user": machine.user(),
             "root": machine.root(),
+            "state": machine.state(),
             "source_folder": machine.source(),
             "git": word(source),
             "revision": word(&revision_parameter(plan)),

@@ -57,7 +57,11 @@ pub fn environment_program(machine: &Machine<'_>, from: SecretsFrom, header: &st
             let _ = writeln!(lines, "{}={}", variable.name, value(&variable));
         }
         let end = heredoc_end("VALUES", &lines);
-        let _ = writeln!(text, "\nwrite {name} <<{end}\n{lines}{end}");
+        let _ = writeln!(
+            text,
+            "\nwrite {name} '{}' <<{end}\n{lines}{end}",
+            machine.units(name)
+        );
     }
 
     let mut fetched = String::new();

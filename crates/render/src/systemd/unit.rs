@@ -46,10 +46,10 @@ pub fn units(machine: &Machine<'_>) -> Vec<Unit> {
                 text: timer_unit(machine, name, &schedule.cron),
             });
         }
-        let many = instances(service) > 1;
+        let many = machine.instances(service) > 1;
         if service.schedule.is_none() {
             if many {
-                let all = 1..=instances(service);
+                let all = 1..=machine.instances(service);
                 wanted.extend(all.map(|index| format!("{unit}@{index}.service")));
             } else {
                 wanted.push(format!("{unit}.service"));
@@ -62,15 +62,6 @@ pub fn units(machine: &Machine<'_>) -> Vec<Unit> {
     }
     units.push(target_unit(machine, &wanted));
     units
-}
-
-/// How many replicas of a service one machine runs: one of what has a port, since it has the port.
-fn instances(service: &Service) -> u32 {
-    if service.ports.is_empty() && service.schedule.is_none() && !service.singleton {
-        service.replicas.max(1)
-    } else {
-        1
-    }
 }
 
 /// What no unit of the project may do: systemd reads this folder for every unit whose name begins with the project's.
@@ -219,7 +210,7 @@ fn service_unit(machine: &Machine<'_>, name: &Name, service: &Service) -> String
     let project = &machine.plan.name;
     let own = Command::Exec(vec![name.to_string()]);
     let meant = service.command.as_ref().unwrap_or(&own);
-    let instance = if instances(service) > 1 {
+    let instance = if machine.instances(service) > 1 {
         ", replica %i"
     } else {
         ""
@@ -278,7 +269,10 @@ fn requires(machine: &Machine<'_>, name: &Name, service: &Service, release: bool
         let Some(other) = plan.services.get(needed) else {
             continue;
         };
-        if machine.runs(other) && instances(other) == 1 && *condition != Condition::Completed {
+        if machine.runs(other)
+            && machine.instances(other) == 1
+            && *condition != Condition::Completed
+        {
             let unit = format!("{}.service", machine.unit(needed));
             let _ = writeln!(text, "Wants={unit}");
             after.push(unit);
@@ -329,10 +323,12 @@ fn execution(machine: &Machine<'_>, name: &Name, service: &Service) -> String {
     if let Some(memory) = service.resources.memory {
         let _ = writeln!(text, "MemoryMax={}", memory.limit.0);
     }
+    // The home of the user, where programs keep sockets and caches.
+    let mut state = format!("StateDirectory={project}");
+    let mut binds = String::new();
     for (source, target, read_only) in mounts(machine, service) {
-        let state = format!("/var/lib/{project}/");
-        if let Some(own) = source.strip_prefix(&state) {
-            let _ = writeln!(text, "StateDirectory={project}/{own}");
+        if let Some(own) = source.strip_prefix(&format!("{}/", machine.state())) {
+            let _ = write!(state, " {project}/{own}");
         }
         if source != target {
             let bind = if read_only {
@@ -342,9 +338,11 @@ fn execution(machine: &Machine<'_>, name: &Name, service: &Service) -> String {
             };
             let colon = |path: &str| path.replace(':', "\\:");
             let both = format!("{}:{}", colon(&source), colon(&target));
-            let _ = writeln!(text, "{bind}={}", command::quoted(&both, false));
+            let _ = writeln!(binds, "{bind}={}", command::quoted(&both, false));
         }
     }
+    let _ = writeln!(text, "{state}\nStateDirectoryMode=0750");
+    text.push_str(&binds);
     for path in &service.writable {
         // `/tmp` is the unit's own already.
         if path != "/tmp" {
