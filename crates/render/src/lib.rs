@@ -8,6 +8,7 @@ pub mod ansible;
 pub mod cloudformation;
 mod gap;
 pub mod images;
+mod line;
 pub mod machine;
 pub mod names;
 pub mod nginx;
