@@ -4,14 +4,27 @@
 //! bytes. What a target cannot express it reports as a [`Gap`]; nothing is dropped in silence. Values of secrets never
 //! come here: the plan holds references only.
 
+pub mod alertmanager;
 pub mod ansible;
+pub mod argocd;
 pub mod cloudformation;
+pub mod compose;
+pub mod dockerfile;
+pub mod exec_form;
+pub mod flux;
 mod gap;
+pub mod grafana;
 pub mod images;
 mod line;
+pub mod k6;
+pub mod kubernetes;
+pub mod kustomize;
+mod load_profile;
+pub mod locust;
 pub mod machine;
 pub mod names;
 pub mod nginx;
+pub mod openapi;
 pub mod prometheus;
 mod rendered;
 pub mod systemd;

@@ -1,6 +1,10 @@
 //! The targets: what can be rendered, by name.
 
 use crate::{Input, Rendered, ansible, cloudformation, nginx, prometheus, systemd, userdata};
+use crate::{
+    Input, Rendered, alertmanager, argocd, compose, dockerfile, flux, grafana, k6, kubernetes,
+    kustomize, locust, nginx, openapi, prometheus, systemd, userdata,
+};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -29,11 +33,22 @@ pub enum Scope {
 /// Every target, in the order of the documentation.
 pub const TARGETS: &[Target] = &[
     cloudformation::TARGET,
+    dockerfile::TARGET,
+    compose::TARGET,
+    kubernetes::TARGET,
+    kustomize::TARGET,
+    argocd::TARGET,
+    flux::TARGET,
     userdata::TARGET,
     ansible::TARGET,
     prometheus::TARGET,
+    alertmanager::TARGET,
+    grafana::TARGET,
+    k6::TARGET,
+    locust::TARGET,
     nginx::TARGET,
     systemd::TARGET,
+    openapi::TARGET,
 ];
 
 impl Target {
