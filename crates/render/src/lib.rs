@@ -17,6 +17,7 @@ mod gap;
 pub mod grafana;
 pub mod helm;
 pub mod images;
+mod line;
 pub mod k6;
 pub mod kubernetes;
 pub mod kustomize;

@@ -1,5 +1,6 @@
 //! The targets: what can be rendered, by name.
 
+use crate::{Input, Rendered, ansible, cloudformation, nginx, prometheus, systemd, userdata};
 use crate::{
     Input, Rendered, alertmanager, argocd, compose, dockerfile, flux, grafana, k6, kubernetes,
     kustomize, locust, nginx, openapi, prometheus, systemd, userdata,
@@ -45,6 +46,7 @@ pub const TARGETS: &[Target] = &[
     helm::TARGET,
     cloudformation::TARGET,
     userdata::TARGET,
+    ansible::TARGET,
     prometheus::TARGET,
     alertmanager::TARGET,
     grafana::TARGET,
