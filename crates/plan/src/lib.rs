@@ -5,7 +5,9 @@
 
 pub mod diff;
 pub mod flows;
+pub mod images;
 pub mod model;
+pub mod pipeline;
 pub mod resolve;
 pub mod template;
 pub mod yaml;

@@ -5,6 +5,7 @@
 //! come here: the plan holds references only.
 
 mod gap;
+pub mod github_actions;
 pub mod images;
 pub mod names;
 mod rendered;

@@ -27,7 +27,7 @@ pub enum Scope {
 }
 
 /// Every target, in the order of the documentation.
-pub const TARGETS: &[Target] = &[];
+pub const TARGETS: &[Target] = &[crate::github_actions::TARGET];
 
 impl Target {
     /// The target of this name.

@@ -288,7 +288,8 @@ impl Resolver<'_> {
             for store in stores {
                 self.check_store(&store.value, &store.span);
             }
-            let Some(check) = self.job_check(&job.command, &job.folder, &job.language, services) else {
+            let Some(check) = self.job_check(&job.command, &job.folder, &job.language, services)
+            else {
                 continue;
             };
             let versions = job
@@ -370,7 +371,8 @@ impl Resolver<'_> {
                     ));
                 }
             }
-            let Some(check) = self.job_check(&job.command, &job.folder, &job.language, services) else {
+            let Some(check) = self.job_check(&job.command, &job.folder, &job.language, services)
+            else {
                 continue;
             };
             let job = Job {

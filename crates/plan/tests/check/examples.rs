@@ -27,11 +27,7 @@ fn every_example_resolves_in_every_environment() {
         let text = diagnostic::render(&diagnostics, "wharf.yaml", &source, false);
         let errors = diagnostics.iter().any(|d| d.severity == Severity::Error);
         assert!(!errors, "{name}:\n{text}");
-        crate::fixtures::compare(
-            &fixtures.join(format!("{name}.txt")),
-            &text,
-            &mut failures,
-        );
+        crate::fixtures::compare(&fixtures.join(format!("{name}.txt")), &text, &mut failures);
         let document = Document::parse(&bytes, &mut Findings::default()).unwrap();
         let environments = document.environments().map(|key| Some(key.text.clone()));
         for environment in std::iter::once(None).chain(environments) {
