@@ -415,21 +415,17 @@ fn kustomize(context: &Context<'_>, name: &Name, plan: &Plan) -> Run {
         };
         script.push_str(&image);
     }
-    let names: Vec<&str> = deployments(plan).map(Name::as_str).collect();
-    let names = names.join(" ");
     script.push_str(&format!(
         "\nkubectl apply --kustomize .\n\
-         for deployment in {names}; do\n  \
-           kubectl --namespace {namespace} annotate \"deployment/$deployment\" --overwrite \\\n    kubernetes.io/change-cause=\"$REVISION by $ACTOR\"\n\
-         done\n\
-         for deployment in {names}; do\n  \
-           if ! kubectl --namespace {namespace} rollout status \"deployment/$deployment\" --timeout={seconds}s; then\n    \
-             for started in {names}; do\n      \
-               kubectl --namespace {namespace} rollout undo \"deployment/$started\"\n    \
-             done\n    \
+         deployments=({names})\n\
+         kubectl --namespace {namespace} annotate \"${{deployments[@]}}\" --overwrite \\\n  kubernetes.io/change-cause=\"$REVISION by $ACTOR\"\n\
+         for deployment in \"${{deployments[@]}}\"; do\n  \
+           if ! kubectl --namespace {namespace} rollout status \"$deployment\" --timeout={seconds}s; then\n    \
+             kubectl --namespace {namespace} rollout undo \"${{deployments[@]}}\"\n    \
              exit 1\n  \
            fi\n\
-         done"
+         done",
+        names = in_bash(plan),
     ));
     let overlay = format!("{}/overlays/{name}", folder("kustomize", None));
     with_revision(
@@ -459,17 +455,22 @@ fn back(context: &Context<'_>, name: &Name, plan: &Plan, method: Deploy) -> Run 
                 format!("{REFRESH} {group} {} previous", released(context, name)),
             )
         }
-        Deploy::Kustomize | Deploy::Canary | Deploy::None => {
-            let names: Vec<&str> = deployments(plan).map(Name::as_str).collect();
-            let names = names.join(" ");
-            Run::new(
-                "Take back",
-                format!(
-                    "for deployment in {names}; do\n  kubectl --namespace {namespace} rollout undo \"deployment/$deployment\"\ndone\nfor deployment in {names}; do\n  kubectl --namespace {namespace} rollout status \"deployment/$deployment\" --timeout={seconds}s\ndone"
-                ),
-            )
-        }
+        Deploy::Kustomize | Deploy::Canary | Deploy::None => Run::new(
+            "Take back",
+            format!(
+                "deployments=({})\nkubectl --namespace {namespace} rollout undo \"${{deployments[@]}}\"\nfor deployment in \"${{deployments[@]}}\"; do\n  kubectl --namespace {namespace} rollout status \"$deployment\" --timeout={seconds}s\ndone",
+                in_bash(plan)
+            ),
+        ),
     }
+}
+
+/// The Deployments as items of an array of bash.
+fn in_bash(plan: &Plan) -> String {
+    let names: Vec<String> = deployments(plan)
+        .map(|name| format!("deployment/{name}"))
+        .collect();
+    names.join(" ")
 }
 
 const CANARY: &str = "deploy/pipeline/canary.sh";

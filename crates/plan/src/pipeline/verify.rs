@@ -1,6 +1,7 @@
 //! What is asked of an environment after a release: is it there, does it work, is it safe, does it carry the load.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use wharf_base::ids::Name;
 
@@ -162,6 +163,11 @@ pub(super) fn jobs(
             environment: BTreeMap::from([("BASE_URL".to_owned(), base_url_value(plan))]),
         }));
         job.artifacts.push("reports".to_owned());
+        if let Some(scenario) = context.base.load.get(scenario) {
+            // The test itself, and what comes before it.
+            let least = scenario.duration + Duration::from_secs(10 * 60);
+            job.timeout = job.timeout.max(least);
+        }
         jobs.push(job);
     }
     jobs

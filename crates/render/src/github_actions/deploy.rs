@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wharf_plan::pipeline::{self, Job, Runs, Stage, Step, Value};
 
-use super::workflows::{images_permissions, notify, pass, registry_secrets, scan_secrets};
+use super::workflows::{
+    images_permissions, notify, pass, registry_secrets, scan_secrets, spaced, uses_own,
+};
 use super::{Workflows, expression, steps};
 use crate::yaml::{Map, Yaml};
 use crate::{list, map};
@@ -104,7 +106,7 @@ pub(super) fn workflow(workflows: &Workflows<'_>) -> Option<Map> {
     if let Some(notify) = notify(workflows, &all, "failure()", "a release") {
         jobs.set("notify", notify);
     }
-    workflow.set("jobs", jobs);
+    workflow.set_with_comment("\n", "jobs", spaced(jobs));
     Some(workflow)
 }
 
@@ -127,7 +129,8 @@ fn checks(workflows: &Workflows<'_>) -> Map {
     for (name, value) in granted {
         permissions.set(name, value);
     }
-    let mut call = map! { "name" => "Checks", "permissions" => permissions, "uses" => "./.github/workflows/ci.yml" };
+    let mut call = map! { "name" => "Checks", "permissions" => permissions };
+    uses_own(&mut call, "ci");
     call.set_full("secrets", pass(&scan_secrets(workflows)));
     call
 }
@@ -137,9 +140,9 @@ fn images(workflows: &Workflows<'_>) -> Map {
         "name" => "Images",
         "needs" => list!["checks"],
         "permissions" => images_permissions(workflows),
-        "uses" => "./.github/workflows/docker-build.yml",
-        "with" => map! { "push" => true },
     };
+    uses_own(&mut call, "docker-build");
+    call.set("with", map! { "push" => true });
     call.set_full("secrets", pass(&registry_secrets(workflows)));
     call
 }

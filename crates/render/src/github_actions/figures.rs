@@ -35,6 +35,6 @@ pub(super) fn workflow(workflows: &Workflows<'_>) -> Map {
             "run" => include_str!("figures.sh"),
         }],
     };
-    workflow.set("jobs", map! { "figures" => job });
+    workflow.set_with_comment("\n", "jobs", map! { "figures" => job });
     workflow
 }

@@ -48,7 +48,7 @@ pub(super) fn workflow(workflows: &Workflows<'_>) -> Map {
             _ => None,
         })
         .collect();
-    workflow.set("jobs", map! { "image" => job(workflows, &images) });
+    workflow.set_with_comment("\n", "jobs", map! { "image" => job(workflows, &images) });
     workflow
 }
 

@@ -18,7 +18,7 @@ pub(super) fn ci(workflows: &Workflows<'_>) -> Map {
         // Branches of environments come by way of deploy.yml, which runs this one first.
         "push" => map! { "branches" => list!["feature/**"] },
     };
-    on.set("workflow_call", call_secrets(workflows));
+    on.set("workflow_call", call_secrets(workflows, &BTreeSet::new()));
     let mut workflow = Workflows::head("CI", on);
     workflow.set_with_comment(
         "\nA newer state of a proposed change makes the older one's checks useless.",
@@ -49,8 +49,8 @@ pub(super) fn ci(workflows: &Workflows<'_>) -> Map {
         let mut call = map! {
             "name" => "Security",
             "permissions" => map! { "actions" => "read", "contents" => "read", "security-events" => "write" },
-            "uses" => "./.github/workflows/security.yml",
         };
+        uses_own(&mut call, "security");
         call.set_full("secrets", pass(&scan_secrets(workflows)));
         jobs.set("security", call);
         all.push("security".to_owned());
@@ -59,11 +59,9 @@ pub(super) fn ci(workflows: &Workflows<'_>) -> Map {
         let mut call = map! {
             "name" => "Images",
             "permissions" => images_permissions(workflows),
-            "uses" => "./.github/workflows/docker-build.yml",
-            "with" => map! { "push" => false },
         };
-        // A build that pushes nothing asks for no secret.
-        call.lead_with(&["name"]);
+        uses_own(&mut call, "docker-build");
+        call.set("with", map! { "push" => false });
         jobs.set("images", call);
         all.push("images".to_owned());
     }
@@ -85,8 +83,33 @@ pub(super) fn ci(workflows: &Workflows<'_>) -> Map {
         "required-checks",
         required(&all),
     );
-    workflow.set("jobs", jobs);
+    workflow.set_with_comment("\n", "jobs", spaced(jobs));
     workflow
+}
+
+/// Calls a workflow of the same commit.
+pub(super) fn uses_own(call: &mut Map, workflow: &str) {
+    call.set_with_comment(
+        "The same commit, as with `$/`, which GitHub Enterprise Server does not know.",
+        "uses",
+        Yaml::Raw(format!(
+            "./.github/workflows/{workflow}.yml # zizmor: ignore[self-repository]"
+        )),
+    );
+}
+
+/// The jobs with an empty line between them.
+pub(super) fn spaced(jobs: Map) -> Map {
+    let mut spaced = Map::new();
+    for (index, entry) in jobs.entries().iter().enumerate() {
+        let comment = if index > 0 && !entry.comment.starts_with('\n') {
+            format!("\n{}", entry.comment)
+        } else {
+            entry.comment.clone()
+        };
+        spaced.set_with_comment(comment, entry.key.clone(), entry.value.clone());
+    }
+    spaced
 }
 
 fn required(all: &[String]) -> Map {
@@ -121,7 +144,13 @@ pub(super) fn security(workflows: &Workflows<'_>) -> Map {
             list![map! { "cron" => cron }],
         );
     }
-    on.set("workflow_call", call_secrets(workflows));
+    let mut told = BTreeSet::new();
+    if schedule.is_some() {
+        for message in pipeline::messages(workflows.input.base) {
+            told.extend(secrets_in(message.run.environment.values()));
+        }
+    }
+    on.set("workflow_call", call_secrets(workflows, &told));
     on.set("workflow_dispatch", Yaml::Null);
     let mut workflow = Workflows::head("Security", on);
     let mut jobs = Map::new();
@@ -136,7 +165,7 @@ pub(super) fn security(workflows: &Workflows<'_>) -> Map {
             jobs.set("notify", notify);
         }
     }
-    workflow.set("jobs", jobs);
+    workflow.set_with_comment("\n", "jobs", spaced(jobs));
     workflow
 }
 
@@ -191,6 +220,10 @@ fn secrets_of(job: &Job) -> Vec<String> {
         Step::Tool(tool) => tool.environment.values().collect(),
         Step::Image(_) | Step::Report(_) => vec![],
     });
+    secrets_in(values)
+}
+
+fn secrets_in<'a>(values: impl Iterator<Item = &'a Value>) -> Vec<String> {
     values
         .filter_map(|value| match value {
             Value::Secret(name) => Some(name.clone()),
@@ -230,14 +263,20 @@ pub(super) fn images_permissions(workflows: &Workflows<'_>) -> Map {
 }
 
 /// `workflow_call` with the secrets that it reads.
-fn call_secrets(workflows: &Workflows<'_>) -> Yaml {
-    let names = scan_secrets(workflows);
-    if names.is_empty() {
+fn call_secrets(workflows: &Workflows<'_>, own: &BTreeSet<String>) -> Yaml {
+    let mut secrets = Map::new();
+    for name in scan_secrets(workflows) {
+        secrets.set(name, map! { "required" => true });
+    }
+    if secrets.is_empty() {
         return Yaml::Null;
     }
-    let mut secrets = Map::new();
-    for name in names {
-        secrets.set(name, map! { "required" => true });
+    for name in own {
+        secrets.set_with_comment(
+            "Read on the schedule only.",
+            name.as_str(),
+            map! { "required" => false },
+        );
     }
     map! { "secrets" => secrets }.into()
 }
