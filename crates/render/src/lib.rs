@@ -6,6 +6,7 @@
 
 mod gap;
 pub mod github_actions;
+pub mod gitlab_ci;
 pub mod images;
 pub mod names;
 mod rendered;

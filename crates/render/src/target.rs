@@ -27,7 +27,7 @@ pub enum Scope {
 }
 
 /// Every target, in the order of the documentation.
-pub const TARGETS: &[Target] = &[crate::github_actions::TARGET];
+pub const TARGETS: &[Target] = &[crate::github_actions::TARGET, crate::gitlab_ci::TARGET];
 
 impl Target {
     /// The target of this name.

@@ -110,7 +110,7 @@ fn environment(context: &Context<'_>, name: &Name, plan: &Plan) -> Vec<Job> {
     if plan.target.approval {
         let mut approve = job(
             "approve",
-            format!("Agree to the release to {name}"),
+            format!("Approve the release to {name}"),
             Stage::Approve,
             &own,
         );
@@ -127,12 +127,7 @@ fn environment(context: &Context<'_>, name: &Name, plan: &Plan) -> Vec<Job> {
         jobs.push(approve);
     }
     if let (Some(tool), Some(cloud)) = (context.pipeline.provision, &plan.cloud) {
-        let mut preview = job(
-            "plan",
-            format!("Say what would change in {name}"),
-            Stage::Preview,
-            &[],
-        );
+        let mut preview = job("plan", format!("Plan {name}"), Stage::Preview, &[]);
         preview.triggers = Triggers {
             pull_request: true,
             ..Triggers::default()
@@ -157,7 +152,7 @@ fn environment(context: &Context<'_>, name: &Name, plan: &Plan) -> Vec<Job> {
     {
         let mut configure = job(
             "configure",
-            format!("Configure the machines of {name}"),
+            format!("Configure {name}"),
             Stage::Configure,
             &own,
         );
@@ -172,7 +167,7 @@ fn environment(context: &Context<'_>, name: &Name, plan: &Plan) -> Vec<Job> {
     }
     let mut deploy = job(
         "deploy",
-        format!("Release to {name}"),
+        format!("Deploy to {name}"),
         Stage::Deploy,
         &branches,
     );
@@ -184,7 +179,7 @@ fn environment(context: &Context<'_>, name: &Name, plan: &Plan) -> Vec<Job> {
     if let Some(smoke) = verified.iter().find(|job| job.stage == Stage::Smoke) {
         let mut rollback = job(
             "rollback",
-            format!("Take the release to {name} back"),
+            format!("Roll back {name}"),
             Stage::Rollback,
             &branches,
         );
@@ -305,7 +300,11 @@ fn configure(job: &mut Job, name: &Name, cloud: &Cloud) {
 /// `repository` in the registry that images are pushed to, for bash.
 fn pushed(context: &Context<'_>, repository: &str) -> String {
     match &context.base.images.registry {
-        Some(_) => repository.to_owned(),
+        Some(_) => match repository.strip_prefix("docker.io/") {
+            // On Docker Hub a name of one part belongs to its user.
+            Some(name) if !name.contains('/') => format!("docker.io/$DOCKERHUB_USERNAME/{name}"),
+            _ => repository.to_owned(),
+        },
         None => format!("$REGISTRY/{repository}"),
     }
 }
@@ -313,6 +312,12 @@ fn pushed(context: &Context<'_>, repository: &str) -> String {
 fn with_revision(context: &Context<'_>, mut run: Run) -> Run {
     if context.base.images.registry.is_none() {
         run = run.with("REGISTRY", Value::Registry);
+    }
+    if run.script.contains("$DOCKERHUB_USERNAME") {
+        run = run.with(
+            "DOCKERHUB_USERNAME",
+            Value::Secret("DOCKERHUB_USERNAME".to_owned()),
+        );
     }
     run.with("REVISION", Value::Revision)
 }

@@ -182,7 +182,7 @@ fn secrets(context: &Context<'_>, scanner: Scanner) -> Option<Job> {
     Some(job)
 }
 
-fn dependencies(context: &Context<'_>, scanner: Scanner) -> Option<Job> {
+fn dependencies(context: &Context<'_>, scanner: Scanner) -> Vec<Job> {
     match scanner {
         Scanner::Trivy => {
             let mut job = scan_job(
@@ -197,7 +197,7 @@ fn dependencies(context: &Context<'_>, scanner: Scanner) -> Option<Job> {
                 "filesystem --scanners vuln --skip-dirs .cache",
                 ".",
             );
-            Some(job)
+            vec![job]
         }
         Scanner::Safety => {
             let mut job = scan_job(
@@ -206,6 +206,7 @@ fn dependencies(context: &Context<'_>, scanner: Scanner) -> Option<Job> {
                 "safety",
                 "Scan the dependencies with safety".to_owned(),
             );
+            job.permission = Permission::Read;
             job.setup.push(python_tools());
             job.steps.push(Step::Run(Run::new(
                 "Install",
@@ -222,61 +223,61 @@ fn dependencies(context: &Context<'_>, scanner: Scanner) -> Option<Job> {
                     scan.with("SAFETY_API_KEY", Value::Secret("SAFETY_API_KEY".to_owned())),
                 ));
             }
-            Some(job)
+            vec![job]
         }
         Scanner::Snyk => {
-            let mut job = scan_job(
-                context,
-                "dependencies",
-                "snyk",
-                "Scan the dependencies with snyk".to_owned(),
-            );
-            job.setup.push(Setup::Language {
-                language: Language::Node,
-                version: Some(context.version("node", "22")),
-                folder: None,
-            });
-            let threshold = match context.pipeline.scan.gate {
-                Gate::Critical => "critical",
-                Gate::High => "high",
-            };
-            for (folder, language) in folders(context, None) {
-                // Snyk asks the package manager, which has to know what is installed.
-                if let Some(language @ (Language::Python | Language::Node)) = language {
-                    if language == Language::Python {
-                        job.setup.push(languages::setup(context, language, &folder));
-                        job.setup.dedup();
-                    }
-                    job.steps
-                        .extend(
-                            languages::install(language, &folder, "", false).map(|mut run| {
-                                run.title = format!("Install {folder}");
-                                Step::Run(run)
-                            }),
-                        );
-                }
-                let name = format!("snyk-{}", folder.replace('/', "-"));
-                let scan = Run::new(
-                    format!("Gate {folder}"),
-                    format!(
-                        "mkdir -p reports\nnpx --yes {SNYK} test {folder} --severity-threshold={threshold} --sarif-file-output=reports/{name}.sarif"
-                    ),
-                );
-                job.steps.push(Step::Run(
-                    scan.with("SNYK_TOKEN", Value::Secret("SNYK_TOKEN".to_owned())),
-                ));
-                job.steps.push(report(&name));
-            }
-            let mut seen = vec![];
-            job.setup.retain(|setup| {
-                let new = !seen.contains(setup);
-                seen.push(setup.clone());
-                new
-            });
-            Some(job)
+            let folders = folders(context, None);
+            let alone = folders.len() == 1;
+            folders
+                .into_iter()
+                .map(|(folder, language)| snyk(context, &folder, language, alone))
+                .collect()
         }
-        _ => None,
+        _ => vec![],
     }
+}
+
+fn snyk(context: &Context<'_>, folder: &str, language: Option<Language>, alone: bool) -> Job {
+    let name = if alone {
+        "snyk".to_owned()
+    } else {
+        format!("snyk-{}", folder.replace(['/', '.'], "-"))
+    };
+    let title = format!("Scan the dependencies of {folder} with snyk");
+    let mut job = scan_job(context, "dependencies", &name, title);
+    let mut node = Setup::Language {
+        language: Language::Node,
+        version: Some(context.version("node", "22")),
+        folder: None,
+    };
+    // Snyk asks the package manager, which has to know what is installed.
+    match language {
+        Some(Language::Node) => node = languages::setup(context, Language::Node, folder),
+        Some(language @ Language::Python) => {
+            job.setup.push(languages::setup(context, language, folder));
+        }
+        _ => {}
+    }
+    job.setup.push(node);
+    if let Some(language @ (Language::Python | Language::Node)) = language {
+        let install = languages::install(language, folder, "", false);
+        job.steps.extend(install.map(Step::Run));
+    }
+    let threshold = match context.pipeline.scan.gate {
+        Gate::Critical => "critical",
+        Gate::High => "high",
+    };
+    let scan = Run::new(
+        "Gate",
+        format!(
+            "mkdir -p reports\nnpx --yes {SNYK} test {folder} --severity-threshold={threshold} --sarif-file-output=reports/{name}.sarif"
+        ),
+    );
+    job.steps.push(Step::Run(
+        scan.with("SNYK_TOKEN", Value::Secret("SNYK_TOKEN".to_owned())),
+    ));
+    job.steps.push(report(&name));
+    job
 }
 
 fn infrastructure(context: &Context<'_>, scanner: Scanner) -> Option<Job> {

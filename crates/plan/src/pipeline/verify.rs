@@ -84,7 +84,7 @@ pub(super) fn jobs(
     if let Some(smoke) = &pipeline.smoke {
         let mut smoke_job = job(
             "smoke",
-            format!("Ask {environment} whether it is there"),
+            format!("Smoke test of {environment}"),
             Stage::Smoke,
             before.clone(),
         );
@@ -101,7 +101,7 @@ pub(super) fn jobs(
         let command = integration.to_string();
         let mut job = job(
             "integration",
-            format!("Integration tests against {environment}"),
+            format!("Integration tests of {environment}"),
             Stage::Integration,
             before.clone(),
         );
@@ -118,7 +118,7 @@ pub(super) fn jobs(
     if pipeline.scan.dynamic.contains(&Scanner::Zap) {
         let mut job = job(
             "dast",
-            format!("Probe {environment} from outside"),
+            format!("DAST of {environment}"),
             Stage::DynamicScan,
             before.clone(),
         );
@@ -142,7 +142,7 @@ pub(super) fn jobs(
     if let Some(scenario) = &pipeline.load {
         let mut job = job(
             "load",
-            format!("Load test {environment} with {scenario}"),
+            format!("Load test of {environment}"),
             Stage::Load,
             // Probes and load at the same time would blame each other.
             jobs.iter()

@@ -1,6 +1,6 @@
 //! What lies beside the workflows: updates of dependencies, rules of branches, files of scanners, scripts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wharf_plan::model::{Language, Provision, Source};
 use wharf_plan::pipeline::{self, folder};
@@ -113,19 +113,26 @@ fn dependabot(workflows: &Workflows<'_>) -> Map {
             places.insert(("terraform", at(&folder("terraform", Some(name)))));
         }
     }
-    let updates: Vec<Yaml> = places
+    let mut folders: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (ecosystem, folder) in places {
+        folders.entry(ecosystem).or_default().push(folder);
+    }
+    let updates: Vec<Yaml> = folders
         .into_iter()
-        .map(|(ecosystem, directory)| {
-            let group = format!("{ecosystem}-updates");
-            map! {
-                "package-ecosystem" => ecosystem,
-                "directory" => directory,
-                "schedule" => map! { "interval" => "weekly" },
-                "cooldown" => map! { "default-days" => 7 },
-                "open-pull-requests-limit" => 5,
-                "groups" => map! { group => map! { "patterns" => list!["*"] } },
-            }
-            .into()
+        .map(|(ecosystem, folders)| {
+            let mut update = map! { "package-ecosystem" => ecosystem };
+            match folders.as_slice() {
+                [only] => update.set("directory", only),
+                _ => update.set("directories", folders),
+            };
+            update.set("schedule", map! { "interval" => "weekly" });
+            update.set("cooldown", map! { "default-days" => 7 });
+            update.set("open-pull-requests-limit", 5);
+            update.set(
+                "groups",
+                map! { format!("{ecosystem}-updates") => map! { "patterns" => list!["*"] } },
+            );
+            update.into()
         })
         .collect();
     map! { "version" => 2, "updates" => Yaml::List(updates) }

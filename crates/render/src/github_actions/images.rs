@@ -247,7 +247,15 @@ fn push(workflows: &Workflows<'_>, images: &[&ImageBuild], places: &Places) -> V
     let mut steps = login(workflows);
     let registry = registry(workflows);
     let named = workflows.input.base.images.registry.is_some();
-    let image = if named {
+    // On Docker Hub a name of one part belongs to its user.
+    let of_user = images.iter().any(|image| {
+        let name = image.repository.strip_prefix("docker.io/");
+        name.is_some_and(|name| !name.contains('/'))
+    });
+    let image = if of_user && let [only] = images {
+        let name = only.repository.trim_start_matches("docker.io/");
+        format!("${{{{ secrets.DOCKERHUB_USERNAME }}}}/{name}")
+    } else if named {
         places.repository.clone()
     } else {
         format!(

@@ -157,7 +157,16 @@ pub(super) fn security(workflows: &Workflows<'_>) -> Map {
     let mut all = vec![];
     for job in workflows.jobs(|job| job.stage == Stage::Scan) {
         all.push(job.id.clone());
-        jobs.set(job.id.as_str(), steps::job(job));
+        let mut out = steps::job(job);
+        if !secrets_of(job).is_empty() {
+            out.set_with_comment(
+                "A fork gets no secret.",
+                "if",
+                expression("github.event.pull_request.head.repo.fork != true"),
+            );
+            out.lead_with(&["name", "if"]);
+        }
+        jobs.set(job.id.as_str(), out);
     }
     if schedule.is_some() {
         let condition = "failure() && github.event_name == 'schedule'";
@@ -266,7 +275,7 @@ pub(super) fn images_permissions(workflows: &Workflows<'_>) -> Map {
 fn call_secrets(workflows: &Workflows<'_>, own: &BTreeSet<String>) -> Yaml {
     let mut secrets = Map::new();
     for name in scan_secrets(workflows) {
-        secrets.set(name, map! { "required" => true });
+        secrets.set(name, map! { "required" => false });
     }
     if secrets.is_empty() {
         return Yaml::Null;
