@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// Folders that hold what programs have made.
-const MADE: [&str; 6] = [
+const MADE: [&str; 7] = [
     "target",
     "node_modules",
     "artifacts",
     "corpus",
     "fixtures",
+    "golden",
     "snapshots",
 ];
 /// Folders whose names begin with a dot and that are ours all the same.

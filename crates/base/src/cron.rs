@@ -22,6 +22,23 @@ pub struct Cron {
     both_days: bool,
 }
 
+/// The values that a [`Cron`] names, each list in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fields {
+    /// 0 to 59.
+    pub minutes: Vec<u32>,
+    /// 0 to 23.
+    pub hours: Vec<u32>,
+    /// 1 to 31.
+    pub days: Vec<u32>,
+    /// 1 to 12.
+    pub months: Vec<u32>,
+    /// 0 (Sunday) to 6.
+    pub weekdays: Vec<u32>,
+    /// Whether a day has to be in both `days` and `weekdays`; else one of them is enough.
+    pub both_days: bool,
+}
+
 /// Why a text is not a [`Cron`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -147,6 +164,24 @@ impl Cron {
                 })
                 .map(|minute| Timestamp((day * DAY_MINUTES + minute) * MINUTE_MILLIS))
         })
+    }
+
+    /// The values that the fields name, for those who write the schedule in other words.
+    #[must_use]
+    pub fn fields(&self) -> Fields {
+        let values = |bits: u64, from: u32, to: u32| {
+            (from..=to)
+                .filter(|value| bits & (1 << value) != 0)
+                .collect()
+        };
+        Fields {
+            minutes: values(self.minutes, 0, 59),
+            hours: values(self.hours, 0, 23),
+            days: values(self.days, 1, 31),
+            months: values(self.months, 1, 12),
+            weekdays: values(self.weekdays, 0, 6),
+            both_days: self.both_days,
+        }
     }
 
     /// Whether the schedule names the day that begins `day` days after 1 January 1970.

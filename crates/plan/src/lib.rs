@@ -9,6 +9,7 @@ pub mod images;
 pub mod model;
 pub mod pipeline;
 pub mod resolve;
+pub mod rules;
 pub mod template;
 pub mod yaml;
 

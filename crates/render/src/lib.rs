@@ -4,14 +4,29 @@
 //! bytes. What a target cannot express it reports as a [`Gap`]; nothing is dropped in silence. Values of secrets never
 //! come here: the plan holds references only.
 
+pub mod ansible;
+pub mod cloudformation;
+pub mod compose;
+pub mod dockerfile;
+pub mod exec_form;
 mod gap;
 pub mod github_actions;
 pub mod gitlab_ci;
 pub mod images;
+pub mod k6;
+pub mod kubernetes;
+mod load_profile;
+pub mod locust;
+pub mod machine;
 pub mod names;
+pub mod nginx;
+pub mod openapi;
+pub mod prometheus;
 mod rendered;
+pub mod systemd;
 pub mod target;
 pub mod template;
+pub mod userdata;
 pub mod values;
 pub mod yaml;
 

@@ -1,7 +1,7 @@
 //! What a target has made: its files and its gaps.
 
 use wharf_base::files::FileSet;
-use wharf_plan::model::Patch;
+use wharf_plan::model::{Patch, Plan};
 
 use crate::gap::Gap;
 use crate::yaml::{self, Yaml};
@@ -25,6 +25,18 @@ impl Rendered {
             patches,
             ..Self::default()
         }
+    }
+
+    /// Nothing yet, with the patches that `plan` has for `target`: for a target whose files others put into their own.
+    #[must_use]
+    pub(crate) fn of(plan: &Plan, target: &str) -> Self {
+        let patches = plan.patches.iter();
+        Self::new(
+            patches
+                .filter(|patch| patch.target == target)
+                .cloned()
+                .collect(),
+        )
     }
 
     /// Adds a text.

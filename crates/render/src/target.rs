@@ -1,6 +1,9 @@
 //! The targets: what can be rendered, by name.
 
-use crate::{Input, Rendered};
+use crate::{
+    Input, Rendered, compose, dockerfile, k6, kubernetes, locust, nginx, openapi, prometheus,
+    systemd, userdata,
+};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +31,18 @@ pub enum Scope {
 
 /// Every target, in the order of the documentation.
 pub const TARGETS: &[Target] = &[crate::github_actions::TARGET, crate::gitlab_ci::TARGET];
+pub const TARGETS: &[Target] = &[
+    dockerfile::TARGET,
+    compose::TARGET,
+    kubernetes::TARGET,
+    userdata::TARGET,
+    prometheus::TARGET,
+    k6::TARGET,
+    locust::TARGET,
+    nginx::TARGET,
+    systemd::TARGET,
+    openapi::TARGET,
+];
 
 impl Target {
     /// The target of this name.
@@ -39,13 +54,7 @@ impl Target {
     /// Renders it.
     #[must_use]
     pub fn render(&self, input: &Input<'_>) -> Rendered {
-        let patches = input.plan.patches.iter();
-        let mut rendered = Rendered::new(
-            patches
-                .filter(|patch| patch.target == self.name)
-                .cloned()
-                .collect(),
-        );
+        let mut rendered = Rendered::of(input.plan, self.name);
         (self.make)(input, &mut rendered);
         rendered.finish();
         rendered

@@ -1,0 +1,4 @@
+variable "cidr" {
+  description = "Addresses of the network"
+  type        = string
+}

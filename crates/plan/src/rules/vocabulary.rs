@@ -1,0 +1,428 @@
+//! Who exposes what where a plan runs: which series tell of a service, and which jobs are scraped.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use wharf_base::ids::Name;
+use wharf_base::units::Percent;
+
+use crate::model::{
+    Check, IngressClass, Plan, Probe, RouteAction, ScaleSource, Service, StoreEngine, StoresBy,
+    TargetKind, Thresholds, Tls,
+};
+use crate::template::{Field, Part, Reference};
+
+/// The job of the postgres exporter.
+pub const POSTGRES_EXPORTER: &str = "postgres-exporter";
+/// The job of the redis exporter.
+pub const REDIS_EXPORTER: &str = "redis-exporter";
+/// The job of the PgBouncer exporter.
+pub const PGBOUNCER_EXPORTER: &str = "pgbouncer-exporter";
+
+/// A plan, seen by what can be known of it while it runs.
+#[derive(Debug, Clone)]
+pub struct Vocabulary<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The value of the label `namespace`.
+    pub namespace: &'a str,
+    /// Services that tell of their own requests.
+    pub measured: Vec<&'a Name>,
+    /// Services whose requests the ingress counts.
+    pub fronted: Vec<&'a Name>,
+}
+
+/// Series that count requests.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Requests<'a> {
+    /// The counter.
+    pub counter: &'static str,
+    /// The histogram of seconds, without `_bucket`.
+    pub histogram: &'static str,
+    /// The label that carries the HTTP status.
+    pub status: &'static str,
+    /// The services that it knows.
+    pub services: Vec<&'a Name>,
+    /// A matcher that leaves out what no user asks: probes and scrapes. Empty: nothing is left out.
+    pub users: String,
+}
+
+impl Requests<'_> {
+    /// The matchers for all its services, or for one, and `further` ones.
+    #[must_use]
+    pub fn matchers(&self, service: Option<&Name>, further: &str) -> String {
+        let services = match service {
+            Some(service) => one_of("service", [service.as_str()]),
+            None => one_of("service", self.services.iter().map(|name| name.as_str())),
+        };
+        [services, self.users.clone(), further.to_owned()]
+            .into_iter()
+            .filter(|matcher| !matcher.is_empty())
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+}
+
+impl<'a> Vocabulary<'a> {
+    /// What is known of `plan` while it runs.
+    #[must_use]
+    pub fn of(plan: &'a Plan) -> Self {
+        let measured: Vec<&Name> = plan
+            .services
+            .iter()
+            .filter(|(_, service)| service.metrics.is_some() && service.schedule.is_none())
+            .map(|(name, _)| name)
+            .collect();
+        let routed: BTreeSet<&Name> = plan
+            .routes
+            .iter()
+            .flat_map(|route| route.paths.values())
+            .filter_map(|action| match action {
+                RouteAction::Service { service, .. } => Some(service),
+                RouteAction::Redirect { .. } => None,
+            })
+            .collect();
+        let mut words = Self {
+            plan,
+            namespace: &plan.kubernetes.namespace,
+            measured,
+            fronted: vec![],
+        };
+        if words.ingress().is_some() {
+            let unmeasured = routed.into_iter();
+            words.fronted = unmeasured
+                .filter(|name| !words.measured.contains(name))
+                .collect();
+        }
+        words
+    }
+
+    /// When the built-in alerts fire.
+    #[must_use]
+    pub fn thresholds(&self) -> &'a Thresholds {
+        &self.plan.telemetry.thresholds
+    }
+
+    /// Whether it runs on a cluster.
+    #[must_use]
+    pub fn on_kubernetes(&self) -> bool {
+        self.plan.target.kind == TargetKind::Kubernetes
+    }
+
+    /// Whether containers are measured by cAdvisor.
+    #[must_use]
+    pub fn has_containers(&self) -> bool {
+        matches!(
+            self.plan.target.kind,
+            TargetKind::Kubernetes | TargetKind::Compose
+        )
+    }
+
+    /// Counter, histogram and status label of the ingress, where it has any: an AWS load balancer tells CloudWatch only,
+    /// and the Nginx of an instance counts no requests by status.
+    #[must_use]
+    pub fn ingress(&self) -> Option<(&'static str, &'static str, &'static str)> {
+        match self.plan.target.kind {
+            TargetKind::Local => Some((
+                "wharf_ingress_requests_total",
+                "wharf_ingress_request_duration_seconds",
+                "code",
+            )),
+            TargetKind::Compose => Some((
+                "traefik_service_requests_total",
+                "traefik_service_request_duration_seconds",
+                "code",
+            )),
+            TargetKind::Kubernetes => match self.plan.kubernetes.ingress {
+                IngressClass::Nginx => Some((
+                    "nginx_ingress_controller_requests",
+                    "nginx_ingress_controller_request_duration_seconds",
+                    "status",
+                )),
+                IngressClass::Alb => None,
+            },
+            TargetKind::Ec2 => None,
+        }
+        .filter(|_| !self.plan.routes.is_empty())
+    }
+
+    /// Open connections of clients, as the ingress counts them.
+    #[must_use]
+    pub fn connections(&self) -> Option<&'static str> {
+        self.ingress().map(|_| match self.plan.target.kind {
+            TargetKind::Kubernetes => {
+                "sum(nginx_ingress_controller_nginx_process_connections{state=\"active\"})"
+            }
+            TargetKind::Compose => "sum(traefik_open_connections)",
+            TargetKind::Local | TargetKind::Ec2 => "sum(wharf_ingress_connections)",
+        })
+    }
+
+    /// Everything that counts requests: the services themselves, and the ingress for those that do not.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Requests<'a>> {
+        let mut all = vec![];
+        if !self.measured.is_empty() {
+            all.push(Requests {
+                counter: "http_requests_total",
+                histogram: "http_request_duration_seconds",
+                status: "status",
+                services: self.measured.clone(),
+                users: self.users(),
+            });
+        }
+        if let (Some((counter, histogram, status)), false) =
+            (self.ingress(), self.fronted.is_empty())
+        {
+            all.push(Requests {
+                counter,
+                histogram,
+                status,
+                services: self.fronted.clone(),
+                users: String::new(),
+            });
+        }
+        all
+    }
+
+    /// What counts the requests of one service.
+    #[must_use]
+    pub fn requests_of(&self, service: &Name) -> Option<Requests<'a>> {
+        let mut all = self.requests().into_iter();
+        all.find(|requests| requests.services.contains(&service))
+    }
+
+    /// Matches what users ask: without it, probes that always pass would hide failures.
+    fn users(&self) -> String {
+        let services = self.measured.iter().filter_map(|name| {
+            let service = self.plan.services.get(*name)?;
+            Some(paths(service))
+        });
+        let paths: BTreeSet<&str> = services.flatten().collect();
+        if paths.is_empty() {
+            return String::new();
+        }
+        let escaped: Vec<String> = paths.into_iter().map(escaped).collect();
+        format!("endpoint!~\"{}\"", escaped.join("|"))
+    }
+
+    /// The stores of one engine.
+    pub fn stores(&self, engine: StoreEngine) -> impl Iterator<Item = &'a Name> + use<'a> {
+        let stores = self.plan.stores.iter();
+        stores
+            .filter(move |(_, store)| store.engine == engine)
+            .map(|(name, _)| name)
+    }
+
+    /// The stores behind a pool of connections that Wharf runs.
+    #[must_use]
+    pub fn pooled(&self) -> Vec<&'a Name> {
+        let stores = self.plan.stores.iter();
+        stores
+            .filter(|(_, store)| store.pool.is_some() && self.has_containers())
+            .map(|(name, _)| name)
+            .collect()
+    }
+
+    /// The stores that the cluster itself runs.
+    #[must_use]
+    pub fn clustered(&self) -> Vec<&'a Name> {
+        let managed = self
+            .plan
+            .cloud
+            .as_ref()
+            .is_some_and(|cloud| cloud.stores == StoresBy::Managed);
+        if managed || !self.on_kubernetes() {
+            return vec![];
+        }
+        let stores = self.plan.stores.iter();
+        stores
+            .filter(|(_, store)| store.external_url.is_none())
+            .map(|(name, _)| name)
+            .collect()
+    }
+
+    /// The clustered stores that are dumped by a CronJob.
+    #[must_use]
+    pub fn backed_up(&self) -> Vec<&'a Name> {
+        let mut stores = self.clustered();
+        stores.retain(|name| {
+            let store = self.plan.stores.get(*name);
+            store.is_some_and(|store| {
+                store.backups.is_some() && store.engine == StoreEngine::Postgres
+            })
+        });
+        stores
+    }
+
+    /// Services that an autoscaler owns on a cluster.
+    #[must_use]
+    pub fn scaled(&self) -> Vec<&'a Name> {
+        if !self.on_kubernetes() {
+            return vec![];
+        }
+        let services = self.plan.services.iter();
+        services
+            .filter(|(_, service)| service.scale.is_some())
+            .map(|(name, _)| name)
+            .collect()
+    }
+
+    /// Services that run all the time.
+    #[must_use]
+    pub fn lasting(&self) -> Vec<&'a Name> {
+        let services = self.plan.services.iter();
+        services
+            .filter(|(_, service)| service.schedule.is_none())
+            .map(|(name, _)| name)
+            .collect()
+    }
+
+    /// Whether the ingress of a cluster serves certificates.
+    #[must_use]
+    pub fn serves_certificates(&self) -> bool {
+        self.on_kubernetes()
+            && self.plan.kubernetes.ingress == IngressClass::Nginx
+            && self.plan.routes.iter().any(|route| route.tls == Tls::Auto)
+    }
+
+    /// Every job that is scraped, in the order of the scrape configuration.
+    #[must_use]
+    pub fn jobs(&self) -> Vec<&'a str> {
+        let mut jobs: Vec<&str> = vec!["prometheus"];
+        jobs.extend(self.measured.iter().map(|name| name.as_str()));
+        if self.ingress().is_some() {
+            jobs.push("ingress");
+        }
+        jobs.push("node-exporter");
+        if self.has_containers() {
+            jobs.push("cadvisor");
+        }
+        if self.on_kubernetes() {
+            jobs.extend(["kubelet", "kube-state-metrics", "apiserver"]);
+        }
+        if self.stores(StoreEngine::Postgres).next().is_some() {
+            jobs.push(POSTGRES_EXPORTER);
+        }
+        if !self.pooled().is_empty() {
+            jobs.push(PGBOUNCER_EXPORTER);
+        }
+        if self.stores(StoreEngine::Redis).next().is_some() {
+            jobs.push(REDIS_EXPORTER);
+        }
+        jobs
+    }
+}
+
+/// The Redis lists that an autoscaler watches in `store`, as the redis exporter's `--check-single-keys` wants them:
+/// `db1=celery`. The databases are those that variables of services name behind the store's URL (`${cache.url}/1`).
+#[must_use]
+pub fn watched_keys(plan: &Plan, store: &Name) -> Vec<String> {
+    let mut databases: BTreeSet<u32> = plan
+        .services
+        .values()
+        .flat_map(|service| service.environment.values())
+        .filter_map(|template| match template.parts.as_slice() {
+            [
+                Part::Reference(Reference::Field {
+                    of,
+                    field: Field::Url,
+                }),
+                Part::Text(text),
+            ] if of == store => text.strip_prefix('/')?.parse().ok(),
+            _ => None,
+        })
+        .collect();
+    if databases.is_empty() {
+        databases.insert(0);
+    }
+    let lists: BTreeSet<&str> = queues(plan)
+        .into_iter()
+        .filter(|(_, of, _, _)| *of == store)
+        .map(|(_, _, list, _)| list)
+        .collect();
+    let mut keys = vec![];
+    for database in databases {
+        keys.extend(lists.iter().map(|list| format!("db{database}={list}")));
+    }
+    keys
+}
+
+/// The queues that autoscalers watch: service, store, list, and how many jobs the service carries at its largest.
+#[must_use]
+pub fn queues(plan: &Plan) -> Vec<(&Name, &Name, &str, f64)> {
+    let mut queues = vec![];
+    for (name, service) in &plan.services {
+        let Some(scale) = &service.scale else {
+            continue;
+        };
+        for metric in &scale.metrics {
+            if let ScaleSource::Queue { store, list } = &metric.source {
+                let most = metric.target * f64::from(scale.max);
+                queues.push((name, store, list.as_str(), most));
+            }
+        }
+    }
+    queues
+}
+
+/// The CronJob that dumps a store.
+#[must_use]
+pub fn backup_job(store: &Name) -> String {
+    format!("{store}-backup")
+}
+
+/// A matcher for one of `values`: `=` for one, `=~` for several.
+#[must_use]
+pub fn one_of<'t>(label: &str, values: impl IntoIterator<Item = &'t str>) -> String {
+    let values: Vec<&str> = values.into_iter().collect();
+    match values.as_slice() {
+        [only] => format!("{label}=\"{only}\""),
+        many => format!("{label}=~\"{}\"", many.join("|")),
+    }
+}
+
+/// A duration in PromQL: `5m`, `1h`.
+#[must_use]
+pub fn range(duration: Duration) -> String {
+    wharf_base::duration::format(duration)
+}
+
+/// A share as a number of PromQL: 5% is `0.05`.
+#[must_use]
+pub fn fraction(percent: Percent) -> String {
+    percent.fraction().to_string()
+}
+
+/// The paths that probes and scrapes ask.
+fn paths(service: &Service) -> Vec<&str> {
+    let probes = [
+        &service.probes.startup,
+        &service.probes.readiness,
+        &service.probes.liveness,
+    ];
+    let probed = probes.into_iter().flatten().filter_map(|probe: &Probe| {
+        let Check::Http { path, .. } = &probe.check else {
+            return None;
+        };
+        path.split('?').next()
+    });
+    let scraped = service.metrics.iter().map(|metrics| metrics.path.as_str());
+    // Where the front page is the probe, it is also what users ask.
+    probed.chain(scraped).filter(|path| *path != "/").collect()
+}
+
+/// A text as a regular expression within a PromQL string.
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        if "\\.+*?()|[]{}^$".contains(c) {
+            out.push_str("\\\\");
+        }
+        if c == '"' {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}

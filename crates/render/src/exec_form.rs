@@ -1,0 +1,110 @@
+//! Commands as argument vectors, without a shell where none is needed.
+//!
+//! A program that a shell has started gets no SIGTERM: the shell does. So a simple line becomes the vector that the shell
+//! would have made of it, and any other is run by a shell that the program then replaces.
+
+use wharf_plan::model::Command;
+
+/// What a shell would do something with, in an unquoted word.
+const SHELL: &str = "$`\\\"'|&;<>()*?[]{}#~!\n";
+
+/// The command as program and arguments.
+#[must_use]
+pub fn exec_form(command: &Command) -> Vec<String> {
+    match command {
+        Command::Exec(argv) => argv.clone(),
+        Command::Shell(line) => words(line).unwrap_or_else(|| {
+            // `exec` in front of a list would replace the shell by its first command only, and takes no variables.
+            let list = line.contains(['|', '&', ';', '\n', '(', '{', '<', '>']);
+            let assigns = line
+                .split_whitespace()
+                .next()
+                .is_none_or(|word| word.contains('='));
+            let line = if list || assigns {
+                line.clone()
+            } else {
+                format!("exec {line}")
+            };
+            vec!["/bin/sh".to_owned(), "-c".to_owned(), line]
+        }),
+    }
+}
+
+/// Whether the command runs without a shell.
+#[must_use]
+pub fn needs_shell(command: &Command) -> bool {
+    matches!(command, Command::Shell(line) if words(line).is_none())
+}
+
+/// `text` as one word of a POSIX shell.
+#[must_use]
+pub fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// The words of a line that a shell would only split and unquote; none: it would do more.
+fn words(line: &str) -> Option<Vec<String>> {
+    let mut words = vec![];
+    let mut word: Option<String> = None;
+    let mut chars = line.trim().chars();
+    while let Some(c) = chars.next() {
+        match c {
+            ' ' | '\t' => words.extend(word.take()),
+            '\'' | '"' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match chars.next()? {
+                        end if end == c => break,
+                        '$' | '`' | '\\' if c == '"' => return None,
+                        other => word.push(other),
+                    }
+                }
+            }
+            c if SHELL.contains(c) => return None,
+            c => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    // `A=b program` sets a variable.
+    let assigns = words.first().is_some_and(|first| first.contains('='));
+    (!words.is_empty() && !assigns).then_some(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(line: &str, expected: &[&str]) {
+        assert_eq!(exec_form(&Command::Shell(line.to_owned())), expected);
+    }
+
+    #[test]
+    fn a_simple_line_needs_no_shell() {
+        check(
+            "gunicorn app:app --bind 0.0.0.0:80",
+            &["gunicorn", "app:app", "--bind", "0.0.0.0:80"],
+        );
+        check(r#"say "a b" '' c'd'"#, &["say", "a b", "", "cd"]);
+    }
+
+    #[test]
+    fn any_other_line_has_one_that_is_replaced() {
+        check("ping $HOST", &["/bin/sh", "-c", "exec ping $HOST"]);
+        check("a && b", &["/bin/sh", "-c", "a && b"]);
+        check("A=b c", &["/bin/sh", "-c", "A=b c"]);
+        check("say \"it's", &["/bin/sh", "-c", "exec say \"it's"]);
+        check("", &["/bin/sh", "-c", ""]);
+    }
+
+    #[test]
+    fn a_word_is_quoted_where_it_has_to_be() {
+        assert_eq!(shell_word("a/b.c"), "a/b.c");
+        assert_eq!(shell_word("it's $x"), r"'it'\''s $x'");
+        assert_eq!(shell_word(""), "''");
+    }
+}

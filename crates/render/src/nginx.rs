@@ -1,0 +1,516 @@
+//! The configuration of an Nginx in front of the services: what the ingress of Wharf does, as far as Nginx has words for it.
+//!
+//! [`configuration`] serves the target of a machine (where services are on loopback), the user data and Compose.
+
+mod locations;
+mod log;
+mod writer;
+
+use std::collections::BTreeSet;
+
+use wharf_base::ids::Name;
+use wharf_plan::model::{Plan, Route, RouteAction, Service, TargetKind, Tls};
+
+use crate::machine::{self, Machine, is_static};
+use crate::{Input, Rendered, Scope, Target, header};
+use writer::Writer;
+
+/// The target.
+pub const TARGET: Target = Target {
+    name: "nginx",
+    summary: "an Nginx in front of the services of a machine",
+    scope: Scope::Environment,
+    applies,
+    make,
+};
+
+/// What an Nginx of a certain place is told.
+#[derive(Debug, Clone)]
+pub struct Site<'a> {
+    /// Whose routes it serves.
+    pub plan: &'a Plan,
+    /// The host of each service, by name; a service without one is on loopback.
+    pub hosts: std::collections::BTreeMap<&'a Name, String>,
+    /// Where the folder of a service's static files is, by service; without one, the service itself serves them.
+    pub folders: std::collections::BTreeMap<&'a Name, String>,
+    /// Who ends TLS.
+    pub tls: TlsAt,
+    /// Networks whose `X-Forwarded-For` is believed, beside those of the routes.
+    pub trusted: Vec<String>,
+    /// Resolves hosts while it runs, for networks whose addresses change: `127.0.0.11` in Docker.
+    pub resolver: Option<&'a str>,
+}
+
+/// Who ends TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsAt {
+    /// Nginx, with certificates that certbot keeps below `/etc/letsencrypt`.
+    Here,
+    /// A load balancer before it, or nobody.
+    Elsewhere,
+}
+
+fn applies(input: &Input<'_>) -> Result<(), &'static str> {
+    if input.plan.target.kind == TargetKind::Kubernetes {
+        return Err("this environment runs on Kubernetes, whose ingress serves the routes");
+    }
+    if input.plan.routes.is_empty() {
+        return Err("there are no routes");
+    }
+    Ok(())
+}
+
+fn make(input: &Input<'_>, out: &mut Rendered) {
+    let plan = input.plan;
+    out.add(
+        "nginx.conf",
+        configuration(&on_machine(plan), &header(plan)),
+    );
+    gaps(plan, out);
+}
+
+/// The Nginx of a machine that runs the services itself.
+#[must_use]
+pub fn on_machine(plan: &Plan) -> Site<'_> {
+    let machine = Machine::new(plan);
+    let folders = plan
+        .services
+        .iter()
+        .map(|(name, service)| (name, machine.working_folder(service)))
+        .collect();
+    // A load balancer is in the public subnets.
+    let group = machine::group(plan);
+    let trusted = group.map_or_else(Vec::new, |cloud| {
+        cloud
+            .network
+            .public
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    });
+    Site {
+        plan,
+        hosts: std::collections::BTreeMap::new(),
+        folders,
+        tls: if group.is_some() {
+            TlsAt::Elsewhere
+        } else {
+            TlsAt::Here
+        },
+        trusted,
+        resolver: None,
+    }
+}
+
+/// What Nginx cannot do of the routes.
+fn gaps(plan: &Plan, out: &mut Rendered) {
+    for (index, route) in plan.routes.iter().enumerate() {
+        let what = |field: &str| format!("routes[{index}].{field}");
+        if route
+            .host
+            .as_deref()
+            .is_some_and(|host| host.starts_with("*."))
+            && route.tls == Tls::Auto
+        {
+            out.gap(
+                what("tls"),
+                "certbot needs the DNS challenge for a wildcard: choose the plugin of your DNS provider",
+            );
+        }
+        if let Some(rate) = route.limits.rate
+            && rate.per_second() * 60.0 < 1.0
+        {
+            out.gap(
+                what("limits.rate"),
+                "Nginx counts no slower than one a minute",
+            );
+        }
+    }
+    out.gap(
+        "routes.limits.request_timeout",
+        "Nginx has one time-out for the answer's head and for a silent body: the longer of the two is set",
+    );
+}
+
+/// The whole `nginx.conf`; `header` is its first comment.
+#[must_use]
+pub fn configuration(site: &Site<'_>, header: &str) -> String {
+    let mut out = Writer::new();
+    out.comment(header);
+    out.line("user www-data;");
+    out.line("worker_processes auto;");
+    out.line("worker_rlimit_nofile 16384;");
+    out.line("pid /run/nginx.pid;");
+    out.blank();
+    out.open("events");
+    // Two descriptors a request: the client's and the upstream's.
+    out.line("worker_connections 8192;");
+    out.close();
+    out.blank();
+    out.open("http");
+    http(site, &mut out);
+    out.close();
+    out.finish()
+}
+
+fn http(site: &Site<'_>, out: &mut Writer) {
+    out.line("include /etc/nginx/mime.types;");
+    out.line("default_type application/octet-stream;");
+    out.line("sendfile on;");
+    out.line("tcp_nopush on;");
+    out.line("server_tokens off;");
+    out.line("client_header_timeout 15s;");
+    out.line("client_body_timeout 30s;");
+    out.line("gzip on;");
+    out.line("gzip_vary on;");
+    out.line("gzip_proxied any;");
+    out.line("gzip_min_length 1024;");
+    out.line(
+        "gzip_types application/javascript application/json image/svg+xml text/css text/plain;",
+    );
+    if let Some(resolver) = site.resolver {
+        out.line(&format!("resolver {resolver} valid=10s;"));
+    }
+    dollar(site, out);
+    trusted(site, out);
+    log::trace_and_log(out);
+    headers(site, out);
+    limits(site, out);
+    upstreams(site, out);
+    for (index, route) in site.plan.routes.iter().enumerate() {
+        server(site, index, route, out);
+    }
+    if site.plan.routes.iter().all(|route| route.host.is_some()) {
+        out.blank();
+        out.comment("A host that no route names.");
+        out.open("server");
+        out.line("listen 80 default_server;");
+        out.line("return 404;");
+        out.close();
+    }
+    own_health(site, out);
+}
+
+/// A variable that holds a dollar sign, where a text of the plan has one: Nginx cannot escape it.
+fn dollar(site: &Site<'_>, out: &mut Writer) {
+    let has = |text: &String| text.contains('$');
+    let plan = site.plan;
+    let routes = plan.routes.iter().any(|route| {
+        let headers = route.headers.request.values();
+        headers.chain(route.headers.response.values()).any(has)
+            || route.paths.values().any(
+                |action| matches!(action, RouteAction::Redirect { to, .. } if to.contains('$')),
+            )
+    });
+    let folders = site.folders.values().any(has)
+        || plan
+            .services
+            .values()
+            .any(|service| service.static_files.values().any(has));
+    if routes || folders {
+        out.blank();
+        out.open("geo $dollar");
+        out.line("default \"$\";");
+        out.close();
+    }
+}
+
+fn trusted(site: &Site<'_>, out: &mut Writer) {
+    let mut networks: BTreeSet<String> = site.trusted.iter().cloned().collect();
+    for route in &site.plan.routes {
+        networks.extend(
+            route
+                .headers
+                .trusted_proxies
+                .iter()
+                .map(ToString::to_string),
+        );
+    }
+    if !networks.is_empty() {
+        out.blank();
+        out.comment("The proxies before this one say whom they speak for.");
+        for network in &networks {
+            out.line(&format!("set_real_ip_from {network};"));
+        }
+        out.line("real_ip_header X-Forwarded-For;");
+        out.line("real_ip_recursive on;");
+    }
+    out.blank();
+    out.open("map $http_upgrade $connection_upgrade");
+    out.line("default upgrade;");
+    // An empty one keeps the connection to the upstream open.
+    out.line("\"\" \"\";");
+    out.close();
+    out.open("map $http_x_forwarded_proto $forwarded_proto");
+    out.line("default $scheme;");
+    if !networks.is_empty() {
+        out.line("https https;");
+    }
+    out.close();
+}
+
+/// The security headers, each only where the service does not set it itself.
+const SECURITY: [(&str, &str, &str); 3] = [
+    (
+        "X-Content-Type-Options",
+        "x_content_type_options",
+        "nosniff",
+    ),
+    ("X-Frame-Options", "x_frame_options", "SAMEORIGIN"),
+    (
+        "Referrer-Policy",
+        "referrer_policy",
+        "strict-origin-when-cross-origin",
+    ),
+];
+const HSTS: &str = "max-age=31536000; includeSubDomains";
+
+fn headers(site: &Site<'_>, out: &mut Writer) {
+    if !site.plan.routes.iter().any(|route| route.headers.security) {
+        return;
+    }
+    out.blank();
+    out.comment("Security headers, where the service sets none of its own.");
+    for (_, name, value) in SECURITY {
+        out.open(&format!("map $upstream_http_{name} ${name}"));
+        out.line(&format!("\"\" {value};"));
+        out.close();
+    }
+    out.open("map $forwarded_proto$upstream_http_strict_transport_security $hsts");
+    out.line(&format!("https \"{HSTS}\";"));
+    out.close();
+}
+
+fn limits(site: &Site<'_>, out: &mut Writer) {
+    let limited = site
+        .plan
+        .routes
+        .iter()
+        .any(|route| route.limits.rate.is_some() || route.limits.connections.is_some());
+    if !limited {
+        return;
+    }
+    out.blank();
+    for (index, route) in site.plan.routes.iter().enumerate() {
+        if let Some(rate) = route.limits.rate {
+            let rate = if rate.per_second().fract() == 0.0 {
+                format!("{}r/s", rate.per_second())
+            } else {
+                format!("{}r/m", (rate.per_second() * 60.0).ceil().max(1.0))
+            };
+            // 10 MiB hold the state of 160,000 addresses.
+            out.line(&format!(
+                "limit_req_zone $binary_remote_addr zone=rate_{index}:10m rate={rate};"
+            ));
+        }
+        if route.limits.connections.is_some() {
+            out.line(&format!(
+                "limit_conn_zone $server_name zone=connections_{index}:1m;"
+            ));
+        }
+    }
+    out.line("limit_req_status 429;");
+    out.line("limit_conn_status 503;");
+}
+
+fn upstreams(site: &Site<'_>, out: &mut Writer) {
+    let mut seen = BTreeSet::new();
+    let actions = site
+        .plan
+        .routes
+        .iter()
+        .flat_map(|route| route.paths.values());
+    for action in actions {
+        let RouteAction::Service { service, port, .. } = action else {
+            continue;
+        };
+        let Some(meant) = site.plan.services.get(service) else {
+            continue;
+        };
+        if serves_files(site, service, meant) || !seen.insert((service, port)) {
+            continue;
+        }
+        let number = meant.ports.get(port).copied().unwrap_or_default();
+        let host = site.hosts.get(service).map_or("127.0.0.1", String::as_str);
+        out.blank();
+        out.open(&format!("upstream {}", upstream(meant, service, port)));
+        if site.resolver.is_some() {
+            out.line(&format!("zone {} 64k;", upstream(meant, service, port)));
+        }
+        // The only one is never taken out: a failed request is answered, not saved up.
+        out.line(&format!("server {host}:{number} max_fails=0;"));
+        out.line("keepalive 32;");
+        out.close();
+    }
+}
+
+/// The upstream of a port: the service's name, and the port's where it is not the primary one.
+fn upstream(meant: &Service, service: &Name, port: &Name) -> String {
+    if meant.primary_port.as_ref() == Some(port) {
+        service.to_string()
+    } else {
+        format!("{service}-{port}")
+    }
+}
+
+/// Whether Nginx itself hands out everything of a service.
+fn serves_files(site: &Site<'_>, name: &Name, service: &Service) -> bool {
+    is_static(service) && site.folders.contains_key(name)
+}
+
+fn server(site: &Site<'_>, index: usize, route: &Route, out: &mut Writer) {
+    let tls = match (&route.host, route.tls, site.tls) {
+        (Some(host), Tls::Auto, TlsAt::Here) => Some(host),
+        _ => None,
+    };
+    let name = route.host.as_deref().unwrap_or("_");
+    let default = if route.host.is_none() {
+        " default_server"
+    } else {
+        ""
+    };
+    out.blank();
+    if tls.is_some() {
+        out.comment("Plain HTTP answers the challenges of Let's Encrypt and leads to HTTPS.");
+        out.open("server");
+        out.line("listen 80;");
+        out.line(&format!("server_name {name};"));
+        out.open("location ^~ /.well-known/acme-challenge/");
+        out.line("root /var/www/certbot;");
+        out.close();
+        out.open("location /");
+        out.line("return 301 https://$host$request_uri;");
+        out.close();
+        out.close();
+        out.blank();
+    }
+    out.open("server");
+    match tls {
+        Some(host) => {
+            let folder = format!("/etc/letsencrypt/live/{}", host.trim_start_matches("*."));
+            out.line("listen 443 ssl http2;");
+            out.line(&format!("server_name {name};"));
+            out.line(&format!("ssl_certificate {folder}/fullchain.pem;"));
+            out.line(&format!("ssl_certificate_key {folder}/privkey.pem;"));
+            out.line("ssl_protocols TLSv1.2 TLSv1.3;");
+            out.line(
+                "ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:\
+                 ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:\
+                 ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305;",
+            );
+            out.line("ssl_prefer_server_ciphers off;");
+            out.line("ssl_session_cache shared:tls:10m;");
+            out.line("ssl_session_timeout 1d;");
+            out.line("ssl_session_tickets off;");
+        }
+        None => {
+            out.line(&format!("listen 80{default};"));
+            out.line(&format!("server_name {name};"));
+        }
+    }
+    out.blank();
+    match route.limits.body {
+        Some(body) => out.line(&format!("client_max_body_size {};", body.0)),
+        None => out.line("client_max_body_size 0;"),
+    }
+    if route.limits.rate.is_some() {
+        let burst = match route.limits.burst {
+            0 => String::new(),
+            burst => format!(" burst={burst} nodelay"),
+        };
+        out.line(&format!("limit_req zone=rate_{index}{burst};"));
+    }
+    if let Some(connections) = route.limits.connections {
+        out.line(&format!("limit_conn connections_{index} {connections};"));
+    }
+    added_headers(route, out);
+    forwarding(route, out);
+    locations::all(site, route, out);
+    out.close();
+}
+
+fn added_headers(route: &Route, out: &mut Writer) {
+    let set = |name: &str| {
+        let mut own = route.headers.response.keys();
+        own.any(|own| own.eq_ignore_ascii_case(name))
+    };
+    out.line("add_header X-Trace-ID $trace_uuid always;");
+    out.line("add_header X-Request-ID $request_id always;");
+    if route.headers.security {
+        for (header, name, _) in SECURITY {
+            if !set(header) {
+                out.line(&format!("add_header {header} ${name} always;"));
+            }
+        }
+        if !set("Strict-Transport-Security") {
+            out.line("add_header Strict-Transport-Security $hsts always;");
+        }
+    }
+    for (name, value) in &route.headers.response {
+        // The service's own is replaced; an empty value removes it.
+        out.line(&format!("proxy_hide_header {name};"));
+        if !value.is_empty() {
+            out.line(&format!(
+                "add_header {name} {} always;",
+                writer::quoted(value)
+            ));
+        }
+    }
+}
+
+/// How requests are passed on.
+fn forwarding(route: &Route, out: &mut Writer) {
+    out.blank();
+    out.line("proxy_http_version 1.1;");
+    // What was sent is never sent again.
+    out.line("proxy_next_upstream off;");
+    out.line("proxy_connect_timeout 5s;");
+    let silent = route.limits.request_timeout.max(route.limits.idle_timeout);
+    out.line(&format!("proxy_read_timeout {}s;", silent.as_secs().max(1)));
+    for (name, value) in [
+        ("Host", "$host"),
+        ("Upgrade", "$http_upgrade"),
+        ("Connection", "$connection_upgrade"),
+        ("X-Forwarded-For", "$remote_addr"),
+        ("X-Forwarded-Proto", "$forwarded_proto"),
+        ("X-Forwarded-Host", "$host"),
+        ("X-Request-ID", "$request_id"),
+        ("traceparent", "$traceparent"),
+    ] {
+        let mut own = route.headers.request.keys();
+        if !own.any(|own| own.eq_ignore_ascii_case(name)) {
+            out.line(&format!("proxy_set_header {name} {value};"));
+        }
+    }
+    for (name, value) in &route.headers.request {
+        out.line(&format!(
+            "proxy_set_header {name} {};",
+            writer::quoted(value)
+        ));
+    }
+}
+
+/// A server on loopback for the exporter of Nginx and whoever asks whether Nginx itself is up.
+fn own_health(site: &Site<'_>, out: &mut Writer) {
+    let taken: BTreeSet<u16> = site
+        .plan
+        .services
+        .values()
+        .flat_map(|service| service.ports.values().copied())
+        .collect();
+    let port = (8081..u16::MAX)
+        .find(|port| !taken.contains(port))
+        .unwrap_or(8081);
+    out.blank();
+    out.comment("Nginx's own figures, for its exporter.");
+    out.open("server");
+    out.line(&format!("listen 127.0.0.1:{port};"));
+    out.line("access_log off;");
+    out.open("location = /stub_status");
+    out.line("stub_status;");
+    out.close();
+    out.close();
+}
+
+#[cfg(test)]
+mod tests;
