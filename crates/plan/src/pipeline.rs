@@ -298,14 +298,16 @@ pub enum Permission {
 pub const DEPLOY: &str = "deploy";
 
 /// Targets whose files are the same for every environment.
-const PROJECT_TARGETS: [&str; 7] = [
+const PROJECT_TARGETS: [&str; 9] = [
     "dockerfile",
     "kustomize",
     "helm",
     "k6",
     "locust",
     "openapi",
-    "architecture",
+    "readme",
+    "github-actions",
+    "gitlab-ci",
 ];
 
 /// Where the files of a render target lie: `deploy/helm`, `deploy/prod/terraform`.

@@ -5,6 +5,7 @@
 //! come here: the plan holds references only.
 
 pub mod ansible;
+pub mod architecture;
 pub mod cloudformation;
 pub mod compose;
 pub mod dockerfile;

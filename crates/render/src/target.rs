@@ -1,8 +1,8 @@
 //! The targets: what can be rendered, by name.
 
 use crate::{
-    Input, Rendered, compose, dockerfile, k6, kubernetes, locust, nginx, openapi, prometheus,
-    systemd, userdata,
+    Input, Rendered, architecture, compose, dockerfile, github_actions, gitlab_ci, k6, kubernetes,
+    locust, nginx, openapi, prometheus, systemd, userdata,
 };
 
 /// One target.
@@ -30,7 +30,6 @@ pub enum Scope {
 }
 
 /// Every target, in the order of the documentation.
-pub const TARGETS: &[Target] = &[crate::github_actions::TARGET, crate::gitlab_ci::TARGET];
 pub const TARGETS: &[Target] = &[
     dockerfile::TARGET,
     compose::TARGET,
@@ -42,6 +41,9 @@ pub const TARGETS: &[Target] = &[
     nginx::TARGET,
     systemd::TARGET,
     openapi::TARGET,
+    github_actions::TARGET,
+    gitlab_ci::TARGET,
+    architecture::TARGET,
 ];
 
 impl Target {

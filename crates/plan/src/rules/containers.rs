@@ -161,11 +161,7 @@ fn replicas_missing(words: &Vocabulary<'_>, service: &Name) -> Alerting {
     let case = |example: Example, available: u32| {
         example
             .given(
-                labelled(
-                    words,
-                    "kube_deployment_status_replicas_available",
-                    service,
-                ),
+                labelled(words, "kube_deployment_status_replicas_available", service),
                 format!("{available}x40"),
             )
             .given(

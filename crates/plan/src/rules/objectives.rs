@@ -343,7 +343,10 @@ fn given(
     match &objective.indicator {
         Indicator::Availability => {
             let series = |status: &str| {
-                format!("{}{{{base}, {}=\"{status}\"}}", requests.counter, requests.status)
+                format!(
+                    "{}{{{base}, {}=\"{status}\"}}",
+                    requests.counter, requests.status
+                )
             };
             Some(
                 example
@@ -364,10 +367,7 @@ fn given(
                         format!("{histogram}_bucket{{{base}, le=\"+Inf\"}}"),
                         growing(100_000.0),
                     )
-                    .given(
-                        format!("{histogram}_count{{{base}}}"),
-                        growing(100_000.0),
-                    ),
+                    .given(format!("{histogram}_count{{{base}}}"), growing(100_000.0)),
             )
         }
         Indicator::Ratio { .. } => None,
