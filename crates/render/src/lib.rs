@@ -24,6 +24,7 @@ pub mod nginx;
 pub mod openapi;
 pub mod prometheus;
 mod rendered;
+pub mod runbook;
 pub mod systemd;
 pub mod target;
 pub mod template;

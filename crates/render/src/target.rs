@@ -2,7 +2,7 @@
 
 use crate::{
     Input, Rendered, architecture, compose, dockerfile, github_actions, gitlab_ci, k6, kubernetes,
-    locust, nginx, openapi, prometheus, systemd, userdata,
+    locust, nginx, openapi, prometheus, runbook, systemd, userdata,
 };
 
 /// One target.
@@ -44,6 +44,7 @@ pub const TARGETS: &[Target] = &[
     github_actions::TARGET,
     gitlab_ci::TARGET,
     architecture::TARGET,
+    runbook::TARGET,
 ];
 
 impl Target {
