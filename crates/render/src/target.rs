@@ -8,6 +8,8 @@ use crate::{
     systemd, userdata,
     Input, Rendered, alertmanager, cloudwatch, compose, dockerfile, grafana, k6, kubernetes,
     locust, loki, nginx, openapi, otel_collector, prometheus, systemd, userdata,
+    Input, Rendered, architecture, compose, dockerfile, github_actions, gitlab_ci, k6, kubernetes,
+    locust, nginx, openapi, prometheus, runbook, systemd, userdata,
 };
 use crate::{Input, Rendered, cloudformation, nginx, prometheus, systemd, terraform, userdata};
 
@@ -59,6 +61,10 @@ pub const TARGETS: &[Target] = &[
     systemd::TARGET,
     openapi::TARGET,
     terraform::TARGET,
+    github_actions::TARGET,
+    gitlab_ci::TARGET,
+    architecture::TARGET,
+    runbook::TARGET,
 ];
 
 impl Target {
