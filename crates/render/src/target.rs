@@ -1,17 +1,11 @@
 //! The targets: what can be rendered, by name.
 
-use crate::{Input, Rendered, ansible, cloudformation, nginx, prometheus, systemd, userdata};
 use crate::{
-    Input, Rendered, alertmanager, argocd, compose, dockerfile, flux, grafana, k6, kubernetes,
-    kustomize, locust, nginx, openapi, prometheus, systemd, userdata,
-    Input, Rendered, compose, dockerfile, helm, k6, kubernetes, locust, nginx, openapi, prometheus,
-    systemd, userdata,
-    Input, Rendered, alertmanager, cloudwatch, compose, dockerfile, grafana, k6, kubernetes,
-    locust, loki, nginx, openapi, otel_collector, prometheus, systemd, userdata,
-    Input, Rendered, architecture, compose, dockerfile, github_actions, gitlab_ci, k6, kubernetes,
-    locust, nginx, openapi, prometheus, runbook, systemd, userdata,
+    Input, Rendered, alertmanager, ansible, architecture, argocd, cloudformation, cloudwatch,
+    compose, dockerfile, flux, github_actions, gitlab_ci, grafana, helm, k6, kubernetes, kustomize,
+    locust, loki, nginx, openapi, otel_collector, prometheus, runbook, systemd, terraform,
+    userdata,
 };
-use crate::{Input, Rendered, cloudformation, nginx, prometheus, systemd, terraform, userdata};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -43,12 +37,15 @@ pub const TARGETS: &[Target] = &[
     compose::TARGET,
     kubernetes::TARGET,
     kustomize::TARGET,
+    helm::TARGET,
     argocd::TARGET,
     flux::TARGET,
-    helm::TARGET,
+    terraform::TARGET,
     cloudformation::TARGET,
     userdata::TARGET,
     ansible::TARGET,
+    github_actions::TARGET,
+    gitlab_ci::TARGET,
     prometheus::TARGET,
     alertmanager::TARGET,
     grafana::TARGET,
@@ -60,9 +57,6 @@ pub const TARGETS: &[Target] = &[
     nginx::TARGET,
     systemd::TARGET,
     openapi::TARGET,
-    terraform::TARGET,
-    github_actions::TARGET,
-    gitlab_ci::TARGET,
     architecture::TARGET,
     runbook::TARGET,
 ];
