@@ -3,19 +3,26 @@
 //! Every check of meaning happens here, for the file as it stands and for each of its environments, so that a file that
 //! passes for one environment passes for all. Pure: the same text gives the same plan.
 
+mod buckets;
+mod builds;
 mod cloud;
 mod databases;
 mod delivery;
 mod headers;
+mod jobs;
 mod kubernetes;
 mod load;
+mod load_balancer;
+mod machines;
 mod names;
 mod network;
+mod notify;
 mod observe;
 mod order;
 mod ports;
 mod probes;
 mod promql;
+mod reach;
 mod references;
 mod rollout;
 mod routes;

@@ -10,13 +10,15 @@ mod parts;
 pub(crate) mod runtime;
 
 use serde_json::json;
-use wharf_plan::model::{Framework, Language, Plan, Toolchain};
+use wharf_plan::model::{Framework, Language, Toolchain};
 
-use crate::exec_form::{exec_form, shell_word};
+use crate::exec_form::exec_form;
 use crate::images::{self, BuiltImage};
+use crate::machine::word;
 use crate::template::fill;
 use crate::{Input, Rendered, Scope, Target, header};
 use parts::Parts;
+pub(crate) use parts::{interval, pinned, seconds, start_period, timeout};
 use runtime::Runtime;
 
 /// The target.
@@ -62,12 +64,9 @@ fn make(input: &Input<'_>, out: &mut Rendered) {
     }
 }
 
-/// Where the Dockerfile of an image is rendered, from the folder of `wharf.yaml`.
-pub(crate) fn path(plan: &Plan, image: &str) -> String {
-    match &plan.environment {
-        Some(environment) => format!("deploy/{environment}/dockerfile/{image}/Dockerfile"),
-        None => format!("deploy/dockerfile/{image}/Dockerfile"),
-    }
+/// Where the Dockerfile of an image is rendered, from the folder of `wharf.yaml`: it is the same for every environment.
+pub(crate) fn path(image: &str) -> String {
+    format!("deploy/dockerfile/{image}/Dockerfile")
 }
 
 fn dockerfile(
@@ -77,9 +76,10 @@ fn dockerfile(
     header: &str,
     out: &mut Rendered,
 ) -> String {
-    let (Some(service), Some(runtime)) =
-        (input.base.services.get(image.name), Runtime::of(image.build))
-    else {
+    let (Some(service), Some(runtime)) = (
+        input.base.services.get(image.name),
+        Runtime::of(image.build),
+    ) else {
         return String::new();
     };
     let parts = Parts::new(input, image, toolchain, service, runtime);
@@ -89,7 +89,7 @@ fn dockerfile(
     let build = image.build.command.as_ref().map(|command| {
         exec_form(command)
             .iter()
-            .map(|word| shell_word(word))
+            .map(|argument| word(argument))
             .collect::<Vec<_>>()
             .join(" ")
     });

@@ -57,6 +57,12 @@ impl<'a> Machine<'a> {
         format!("/opt/{}", self.plan.name)
     }
 
+    /// What is written while services run, and the home of their user.
+    #[must_use]
+    pub fn state(&self) -> String {
+        format!("/var/lib/{}", self.plan.name)
+    }
+
     /// The checked-out source.
     #[must_use]
     pub fn source(&self) -> String {
@@ -108,6 +114,28 @@ impl<'a> Machine<'a> {
     #[must_use]
     pub fn unit(&self, service: &Name) -> String {
         format!("{}-{service}", self.plan.name)
+    }
+
+    /// How many replicas of a service one machine runs: one of what has a port, since it has the port.
+    #[must_use]
+    pub fn instances(&self, service: &Service) -> u32 {
+        if service.ports.is_empty() && service.schedule.is_none() && !service.singleton {
+            service.replicas.max(1)
+        } else {
+            1
+        }
+    }
+
+    /// The unit of a service, or the pattern of its instances' units.
+    #[must_use]
+    pub fn units(&self, service: &Name) -> String {
+        let many = self
+            .plan
+            .services
+            .get(service)
+            .is_some_and(|service| self.instances(service) > 1);
+        let instances = if many { "@*" } else { "" };
+        format!("{}{instances}.service", self.unit(service))
     }
 
     /// Where secrets and the variables made of them are while the machine runs.
@@ -171,7 +199,7 @@ impl Addresses for Machine<'_> {
     }
 
     fn volume(&self, _service: &Service, volume: &Name) -> String {
-        format!("/var/lib/{}/{volume}", self.plan.name)
+        format!("{}/{volume}", self.state())
     }
 }
 

@@ -1,6 +1,11 @@
 //! The targets: what can be rendered, by name.
 
-use crate::{Input, Rendered, cloudformation, nginx, prometheus, systemd, terraform, userdata};
+use crate::{
+    Input, Rendered, alertmanager, ansible, architecture, argocd, cloudformation, cloudwatch,
+    compose, dockerfile, flux, github_actions, gitlab_ci, grafana, helm, k6, kubernetes, kustomize,
+    locust, loki, nginx, openapi, otel_collector, prometheus, runbook, systemd, terraform,
+    userdata,
+};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -28,12 +33,32 @@ pub enum Scope {
 
 /// Every target, in the order of the documentation.
 pub const TARGETS: &[Target] = &[
+    dockerfile::TARGET,
+    compose::TARGET,
+    kubernetes::TARGET,
+    kustomize::TARGET,
+    helm::TARGET,
+    argocd::TARGET,
+    flux::TARGET,
+    terraform::TARGET,
     cloudformation::TARGET,
     userdata::TARGET,
+    ansible::TARGET,
+    github_actions::TARGET,
+    gitlab_ci::TARGET,
     prometheus::TARGET,
+    alertmanager::TARGET,
+    grafana::TARGET,
+    loki::TARGET,
+    cloudwatch::TARGET,
+    otel_collector::TARGET,
+    k6::TARGET,
+    locust::TARGET,
     nginx::TARGET,
     systemd::TARGET,
-    terraform::TARGET,
+    openapi::TARGET,
+    architecture::TARGET,
+    runbook::TARGET,
 ];
 
 impl Target {

@@ -4,8 +4,6 @@
 //! stack of the same prefix. What only the stack knows the machine asks for (see [`crate::machine`]). EC2 takes at most
 //! [`LIMIT`] bytes.
 
-use std::fmt::Write as _;
-
 use wharf_base::ids::Name;
 use wharf_plan::model::{Build, Framework, Language, Plan, Service, Source, StoreEngine};
 use wharf_plan::template::{Field, Part, Reference};
@@ -126,6 +124,7 @@ pub fn script(plan: &Plan) -> Option<String> {
             "hook": word(&ready_hook(cloud)),
             "user": machine.user(),
             "root": machine.root(),
+            "state": machine.state(),
             "source_folder": machine.source(),
             "git": word(source),
             "revision": word(&revision_parameter(plan)),
@@ -232,7 +231,7 @@ fn statics(machine: &Machine<'_>) -> Vec<serde_json::Value> {
         for files in service.static_files.values() {
             let files = files.trim_start_matches("./");
             let space = if folders.is_empty() { "" } else { " " };
-            let _ = write!(folders, "{space}{}", word(&format!("{folder}/{files}")));
+            folders.push_str(&format!("{space}{}", word(&format!("{folder}/{files}"))));
         }
         statics.push(serde_json::json!({
             "service": name.as_str(),

@@ -111,6 +111,13 @@ impl Map {
             .map(|entry| &entry.value)
     }
 
+    /// The value of a key, to change it.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Yaml> {
+        let mut entries = self.entries.iter_mut();
+        let entry = entries.find(|entry| entry.key == key);
+        entry.map(|entry| &mut entry.value)
+    }
+
     /// The keys and values, in order.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
@@ -121,6 +128,16 @@ impl Map {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Keeps the entries that `keep` says.
+    pub fn retain(&mut self, keep: impl FnMut(&Entry) -> bool) {
+        self.entries.retain(keep);
+    }
+
+    /// The values, in order, to change them where they stand.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Yaml> {
+        self.entries.iter_mut().map(|entry| &mut entry.value)
     }
 
     /// Moves `keys` to the front, in their order; what is not there is passed over.
@@ -161,6 +178,49 @@ impl Yaml {
                 }
                 _ => None,
             })
+    }
+
+    /// As [`Yaml::at`], to change what is there.
+    pub fn at_mut(&mut self, pointer: &str) -> Option<&mut Self> {
+        segments(pointer)?
+            .iter()
+            .try_fold(self, |value, segment| match value {
+                Self::Map(map) => {
+                    let mut entries = map.entries.iter_mut();
+                    let entry = entries.find(|entry| entry.key == *segment);
+                    entry.map(|entry| &mut entry.value)
+                }
+                Self::List(items) | Self::Inline(items) => {
+                    items.get_mut(segment.parse::<usize>().ok()?)
+                }
+                _ => None,
+            })
+    }
+
+    /// Puts lines above the key at a JSON Pointer; above a list's first key if it leads to a map in one. False if it
+    /// leads nowhere.
+    pub fn comment(&mut self, pointer: &str, comment: impl Into<String>) -> bool {
+        let Some((parent, key)) = pointer.rsplit_once('/') else {
+            return false;
+        };
+        let key = key.replace("~1", "/").replace("~0", "~");
+        let entry = match self.at_mut(parent) {
+            Some(Self::Map(map)) => map.entries.iter_mut().find(|entry| entry.key == key),
+            Some(Self::List(items)) => {
+                let index = key.parse::<usize>().ok();
+                let item = index.and_then(|index| items.get_mut(index));
+                item.and_then(Self::as_map_mut)
+                    .and_then(|map| map.entries.first_mut())
+            }
+            _ => None,
+        };
+        match entry {
+            Some(entry) => {
+                entry.comment = comment.into();
+                true
+            }
+            None => false,
+        }
     }
 
     /// Puts `value` at a JSON Pointer: maps on the way are made, `-` behind a list adds to it. False if the way leads

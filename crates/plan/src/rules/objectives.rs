@@ -330,11 +330,7 @@ fn given(
     let requests = requests?;
     let steps = example.at.as_secs() / 60 + 10;
     let failed = (ratio * 100_000.0).round();
-    let endpoint = if requests.users.is_empty() {
-        ""
-    } else {
-        "endpoint=\"/a\", "
-    };
+    let endpoint = requests.example_endpoint();
     let base = format!(
         "{endpoint}namespace=\"{}\", service=\"{}\"",
         words.namespace, objective.service
@@ -343,7 +339,10 @@ fn given(
     match &objective.indicator {
         Indicator::Availability => {
             let series = |status: &str| {
-                format!("{}{{{base}, {}=\"{status}\"}}", requests.counter, requests.status)
+                format!(
+                    "{}{{{base}, {}=\"{status}\"}}",
+                    requests.counter, requests.status
+                )
             };
             Some(
                 example
@@ -364,10 +363,7 @@ fn given(
                         format!("{histogram}_bucket{{{base}, le=\"+Inf\"}}"),
                         growing(100_000.0),
                     )
-                    .given(
-                        format!("{histogram}_count{{{base}}}"),
-                        growing(100_000.0),
-                    ),
+                    .given(format!("{histogram}_count{{{base}}}"), growing(100_000.0)),
             )
         }
         Indicator::Ratio { .. } => None,

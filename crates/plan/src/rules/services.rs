@@ -158,16 +158,14 @@ fn high_latency(words: &Vocabulary<'_>, requests: &Requests<'_>) -> Alerting {
 }
 
 fn service_down(words: &Vocabulary<'_>) -> Option<Alerting> {
-    let labels = |name: &Name| {
-        format!(
-            "{{namespace=\"{}\", service=\"{name}\"}}",
-            words.namespace
-        )
-    };
+    let labels = |name: &Name| format!("{{namespace=\"{}\", service=\"{name}\"}}", words.namespace);
     let (expr, service, dead, alive): (_, _, Example, Example) = if words.on_kubernetes() {
         let service = *words.lasting().first()?;
         let (available, wanted) = (
-            format!("kube_deployment_status_replicas_available{}", labels(service)),
+            format!(
+                "kube_deployment_status_replicas_available{}",
+                labels(service)
+            ),
             format!("kube_deployment_spec_replicas{}", labels(service)),
         );
         (
@@ -185,7 +183,8 @@ fn service_down(words: &Vocabulary<'_>) -> Option<Alerting> {
         )
     } else {
         let service = *words.measured.first()?;
-        let jobs = super::vocabulary::one_of("job", words.measured.iter().map(|name| name.as_str()));
+        let jobs =
+            super::vocabulary::one_of("job", words.measured.iter().map(|name| name.as_str()));
         let up = |instance: &str| {
             format!(
                 "up{{instance=\"{instance}\", job=\"{service}\", namespace=\"{}\", service=\"{service}\"}}",
@@ -231,11 +230,7 @@ fn counter(
         status: label,
         ..
     } = requests;
-    let endpoint = if requests.users.is_empty() {
-        ""
-    } else {
-        "endpoint=\"/a\", "
-    };
+    let endpoint = requests.example_endpoint();
     format!(
         "{counter}{{{endpoint}method=\"GET\", namespace=\"{}\", service=\"{service}\", {label}=\"{status}\"}}",
         words.namespace
@@ -246,11 +241,7 @@ fn bucket(words: &Vocabulary<'_>, requests: &Requests<'_>, service: &Name, bound
     let Requests {
         histogram, status, ..
     } = requests;
-    let endpoint = if requests.users.is_empty() {
-        ""
-    } else {
-        "endpoint=\"/a\", "
-    };
+    let endpoint = requests.example_endpoint();
     format!(
         "{histogram}_bucket{{{endpoint}le=\"{bound}\", method=\"GET\", namespace=\"{}\", service=\"{service}\", {status}=\"200\"}}",
         words.namespace

@@ -75,10 +75,7 @@ fn connections(words: &Vocabulary<'_>, store: &Name) -> Alerting {
                 format!("pg_stat_activity_count{{{labels}, datname=\"app\", state=\"active\"}}"),
                 format!("{used}x20"),
             )
-            .given(
-                format!("pg_settings_max_connections{{{labels}}}"),
-                "100x20",
-            )
+            .given(format!("pg_settings_max_connections{{{labels}}}"), "100x20")
     };
     Alerting::new(
         "DatabaseConnectionsHigh",

@@ -33,7 +33,7 @@ fn requests_of_a_service_without_metrics_are_those_of_the_ingress() {
         rate.expr,
         "sum by (namespace, service) (rate(http_requests_total{service=~\"backend|websocket\", endpoint!~\"/health|/metrics\"}[5m]))\n\
          or\n\
-         sum by (namespace, service) (rate(nginx_ingress_controller_requests{service=\"frontend\"}[5m]))"
+         sum by (namespace, service) (rate(nginx_ingress_controller_requests{service=\"frontend\", namespace=\"chat-app-prod\"}[5m]))"
     );
 }
 
@@ -42,7 +42,10 @@ fn an_alert_of_the_file_replaces_the_built_in_one() {
     let mut plan = plan(Some("prod"));
     plan.alerts[0].name = "HighLatency".to_owned();
     let rules = rules(&plan);
-    let found: Vec<_> = rules.alerts().filter(|alert| alert.name == "HighLatency").collect();
+    let found: Vec<_> = rules
+        .alerts()
+        .filter(|alert| alert.name == "HighLatency")
+        .collect();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].expr, plan.alerts[0].query);
 }
@@ -52,16 +55,28 @@ fn burn_rates_follow_from_the_window() {
     let mut plan = plan(Some("prod"));
     let expr = |plan: &Plan, name: &str| {
         let rules = rules(plan);
-        let expr = rules.alerts().find(|alert| alert.name == name).map(|alert| alert.expr.clone());
+        let expr = rules
+            .alerts()
+            .find(|alert| alert.name == name)
+            .map(|alert| alert.expr.clone());
         expr.unwrap_or_default()
     };
     let fast = expr(&plan, "ErrorBudgetBurnsFast");
-    assert!(fast.contains("> 14.4 * 0.001") && fast.contains("> 6 * 0.001"), "{fast}");
+    assert!(
+        fast.contains("> 14.4 * 0.001") && fast.contains("> 6 * 0.001"),
+        "{fast}"
+    );
     let slow = expr(&plan, "ErrorBudgetBurnsSlowly");
-    assert!(slow.contains("> 3 * 0.001") && slow.contains("> 1 * 0.001"), "{slow}");
+    assert!(
+        slow.contains("> 3 * 0.001") && slow.contains("> 1 * 0.001"),
+        "{slow}"
+    );
     plan.objectives[0].window = Duration::from_secs(7 * 24 * 60 * 60);
     let fast = expr(&plan, "ErrorBudgetBurnsFast");
-    assert!(fast.contains("> 3.36 * 0.001") && fast.contains("> 1.4 * 0.001"), "{fast}");
+    assert!(
+        fast.contains("> 3.36 * 0.001") && fast.contains("> 1.4 * 0.001"),
+        "{fast}"
+    );
     assert_eq!(expr(&plan, "ErrorBudgetBurnsSlowly"), "");
 }
 

@@ -57,9 +57,10 @@ impl Addresses for InStack<'_> {
     }
 
     fn volume(&self, service: &Service, volume: &Name) -> String {
-        let mounted = service.volumes.iter().find(
-            |mounted| matches!(&mounted.source, VolumeSource::Named(name) if name == volume),
-        );
+        let mounted = service
+            .volumes
+            .iter()
+            .find(|mounted| matches!(&mounted.source, VolumeSource::Named(name) if name == volume));
         mounted.map_or_else(String::new, |mounted| runtime::in_image(&mounted.target))
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wharf_base::ids::Name;
-use wharf_plan::model::{Framework, Service, Source, VolumeSource};
+use wharf_plan::model::VolumeSource;
 
 use super::stack::{Stack, unique};
 use crate::dockerfile::runtime;
@@ -12,8 +12,6 @@ use crate::dockerfile::runtime;
 /// A folder of files that Nginx serves.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct StaticFolder {
-    /// The URL prefix, with a `/` at both ends.
-    pub(super) prefix: String,
     /// The folder in the service's image.
     pub(super) folder: String,
     /// The volume that Nginx reads.
@@ -26,14 +24,9 @@ pub(super) struct StaticFolder {
     pub(super) declared: bool,
 }
 
-/// Whether the files of a prefix are uploaded while the service runs, rather than part of its image.
-pub(crate) fn is_uploaded(service: &Service, prefix: &str) -> bool {
-    let Source::Build(build) = &service.source else {
-        return false;
-    };
-    let framework = build.toolchain.as_ref().and_then(|t| t.framework);
-    // Django collects into one folder and keeps uploads in another.
-    framework == Some(Framework::Django) && prefix.trim_matches('/') != "static"
+/// The folder of a service's files in Nginx's container.
+pub(super) fn root(service: &Name) -> String {
+    format!("/srv/{service}")
 }
 
 /// The folders of every service that has a route.
@@ -53,18 +46,16 @@ pub(super) fn folders<'a>(stack: &Stack<'a>) -> BTreeMap<&'a Name, Vec<StaticFol
                 };
                 (runtime::in_image(&volume.target) == in_image).then(|| source.to_string())
             });
+            let inner = folder.trim_start_matches("./").trim_end_matches('/');
             let last = in_image.rsplit('/').next().unwrap_or_default();
-            let copied = declared.is_none() && !is_uploaded(service, prefix);
+            let copied = declared.is_none() && !runtime::is_uploaded(service, prefix);
             folders.push(StaticFolder {
-                prefix: match prefix.trim_matches('/') {
-                    "" => "/".to_owned(),
-                    inner => format!("/{inner}/"),
-                },
                 volume: match &declared {
                     Some(volume) => volume.clone(),
                     None => unique(&mut volumes, &format!("{name}-{last}")),
                 },
-                mount: format!("/srv/{name}/{}", crate::names::dns_label(last, 40)),
+                // Where the configuration of Nginx looks for it.
+                mount: format!("{}/{inner}", root(name)),
                 folder: in_image,
                 copied,
                 declared: declared.is_some(),

@@ -44,9 +44,13 @@ pub(super) fn text(header: &str, toolchain: &Toolchain) -> String {
                 &common[..10]
             }
         }
-        (Language::Node, Some(Framework::React)) => {
-            &["node_modules", "coverage", "dist", "build", "**/*.tsbuildinfo"]
-        }
+        (Language::Node, Some(Framework::React)) => &[
+            "node_modules",
+            "coverage",
+            "dist",
+            "build",
+            "**/*.tsbuildinfo",
+        ],
         (Language::Node, _) => &["node_modules", "coverage", "**/*.tsbuildinfo"],
     };
     let mut text = format!(

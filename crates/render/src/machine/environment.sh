@@ -35,12 +35,13 @@ escape() {
 }
 
 <% endif %>
+# write SERVICE UNIT
 changed=()
 write() {
   local file="<< run >>/$1.env"
   cat >"$file.new"
   if [[ -e $file ]] && ! cmp --silent "$file" "$file.new"; then
-    changed+=("<< project >>-$1*.service")
+    changed+=("$2")
   fi
   mv "$file.new" "$file"
 }
@@ -48,6 +49,6 @@ write() {
 mkdir -p << run >>
 << fetched >><< written >>
 # Whoever runs with a secret that has been replaced is started anew.
-for units in "${changed[@]}"; do
-  systemctl --no-block try-restart "$units"
+for unit in "${changed[@]}"; do
+  systemctl --no-block try-restart "$unit"
 done

@@ -1,12 +1,12 @@
 //! The units, as texts.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use wharf_base::ids::Name;
 use wharf_plan::model::{Command, Condition, Service, Source};
 
 use super::{calendar, command, secrets_from};
+use crate::line::line;
 use crate::machine::{Machine, SecretsFrom, mounts};
 use crate::userdata::lock;
 
@@ -46,10 +46,10 @@ pub fn units(machine: &Machine<'_>) -> Vec<Unit> {
                 text: timer_unit(machine, name, &schedule.cron),
             });
         }
-        let many = instances(service) > 1;
+        let many = machine.instances(service) > 1;
         if service.schedule.is_none() {
             if many {
-                let all = 1..=instances(service);
+                let all = 1..=machine.instances(service);
                 wanted.extend(all.map(|index| format!("{unit}@{index}.service")));
             } else {
                 wanted.push(format!("{unit}.service"));
@@ -62,15 +62,6 @@ pub fn units(machine: &Machine<'_>) -> Vec<Unit> {
     }
     units.push(target_unit(machine, &wanted));
     units
-}
-
-/// How many replicas of a service one machine runs: one of what has a port, since it has the port.
-fn instances(service: &Service) -> u32 {
-    if service.ports.is_empty() && service.schedule.is_none() && !service.singleton {
-        service.replicas.max(1)
-    } else {
-        1
-    }
 }
 
 /// What no unit of the project may do: systemd reads this folder for every unit whose name begins with the project's.
@@ -174,7 +165,7 @@ fn target_unit(machine: &Machine<'_>, wanted: &[String]) -> Unit {
     let project = &machine.plan.name;
     let mut text = format!("[Unit]\nDescription=Everything of {project}\n");
     for unit in wanted {
-        let _ = writeln!(text, "Wants={unit}");
+        line!(text, "Wants={unit}");
     }
     text.push_str("\n[Install]\nWantedBy=multi-user.target\n");
     Unit {
@@ -188,7 +179,7 @@ fn timer_unit(machine: &Machine<'_>, name: &Name, cron: &str) -> String {
     let mut text =
         format!("[Unit]\nDescription={name} of {project}, by the schedule {cron}\n\n[Timer]\n");
     for expression in calendar::expressions(cron) {
-        let _ = writeln!(text, "OnCalendar={expression}");
+        line!(text, "OnCalendar={expression}");
     }
     // A run that was missed while the machine was off is not made up for: cron does not either.
     text.push_str("AccuracySec=1s\n\n[Install]\nWantedBy=timers.target\n");
@@ -208,8 +199,8 @@ fn release_unit(machine: &Machine<'_>, name: &Name, service: &Service) -> String
             (SecretsFrom::Aws, Some(url)) => format!("/usr/local/lib/{project}/alone {url} "),
             _ => String::new(),
         };
-        let _ = writeln!(text, "ExecStart={lock}{line}");
-        let _ = writeln!(text, "TimeoutStartSec={}", seconds(release.timeout));
+        line!(text, "ExecStart={lock}{line}");
+        line!(text, "TimeoutStartSec={}", seconds(release.timeout));
     }
     text.push_str(&execution(machine, name, service));
     text
@@ -219,7 +210,7 @@ fn service_unit(machine: &Machine<'_>, name: &Name, service: &Service) -> String
     let project = &machine.plan.name;
     let own = Command::Exec(vec![name.to_string()]);
     let meant = service.command.as_ref().unwrap_or(&own);
-    let instance = if instances(service) > 1 {
+    let instance = if machine.instances(service) > 1 {
         ", replica %i"
     } else {
         ""
@@ -231,7 +222,7 @@ fn service_unit(machine: &Machine<'_>, name: &Name, service: &Service) -> String
     if service.schedule.is_none() {
         // A program that ends at once is started again for as long as it takes, with pauses.
         text.push_str("StartLimitIntervalSec=0\n");
-        let _ = writeln!(text, "PartOf={project}.target");
+        line!(text, "PartOf={project}.target");
     }
     text.push_str("\n[Service]\n");
     let notifies = command::program(meant).ends_with("gunicorn");
@@ -240,8 +231,8 @@ fn service_unit(machine: &Machine<'_>, name: &Name, service: &Service) -> String
         (None, true) => "notify",
         (None, false) => "exec",
     };
-    let _ = writeln!(text, "Type={kind}");
-    let _ = writeln!(text, "ExecStart={}", command::line(machine, service, meant));
+    line!(text, "Type={kind}");
+    line!(text, "ExecStart={}", command::line(machine, service, meant));
     if notifies {
         // Gunicorn says when its workers may be asked, and takes a new configuration without an interruption.
         text.push_str("NotifyAccess=main\nExecReload=/bin/kill -s HUP $MAINPID\n");
@@ -249,13 +240,13 @@ fn service_unit(machine: &Machine<'_>, name: &Name, service: &Service) -> String
     match &service.schedule {
         Some(schedule) => {
             if let Some(timeout) = schedule.timeout {
-                let _ = writeln!(text, "TimeoutStartSec={}", seconds(timeout));
+                line!(text, "TimeoutStartSec={}", seconds(timeout));
             }
         }
         None => text.push_str("Restart=always\nRestartSec=2\n"),
     }
     // The main process is asked to end and finishes its requests; whatever is left then is killed.
-    let _ = writeln!(
+    line!(
         text,
         "KillMode=mixed\nTimeoutStopSec={}",
         seconds(service.stop_timeout)
@@ -278,13 +269,16 @@ fn requires(machine: &Machine<'_>, name: &Name, service: &Service, release: bool
         let Some(other) = plan.services.get(needed) else {
             continue;
         };
-        if machine.runs(other) && instances(other) == 1 && *condition != Condition::Completed {
+        if machine.runs(other)
+            && machine.instances(other) == 1
+            && *condition != Condition::Completed
+        {
             let unit = format!("{}.service", machine.unit(needed));
-            let _ = writeln!(text, "Wants={unit}");
+            line!(text, "Wants={unit}");
             after.push(unit);
         }
     }
-    let _ = writeln!(text, "After={}", after.join(" "));
+    line!(text, "After={}", after.join(" "));
     text
 }
 
@@ -297,7 +291,7 @@ fn execution(machine: &Machine<'_>, name: &Name, service: &Service) -> String {
         path(&machine.working_folder(service))
     );
     for file in &service.env_files {
-        let _ = writeln!(
+        line!(
             text,
             "EnvironmentFile=-{}",
             path(&format!(
@@ -307,32 +301,34 @@ fn execution(machine: &Machine<'_>, name: &Name, service: &Service) -> String {
             ))
         );
     }
-    let _ = writeln!(text, "EnvironmentFile={}/{name}.env", machine.run_folder());
+    line!(text, "EnvironmentFile={}/{name}.env", machine.run_folder());
     if let Source::Build(build) = &service.source
         && let Some(programs) = machine.programs(build)
     {
-        let _ = writeln!(
+        line!(
             text,
             "Environment=PATH={programs}:/usr/local/bin:/usr/bin:/bin"
         );
     }
     if secrets_from(machine.plan) == SecretsFrom::Aws {
         // The CloudWatch agent reads files, not the journal.
-        let _ = writeln!(
+        line!(
             text,
             "StandardOutput=append:/var/log/{project}/{name}.log\nStandardError=inherit"
         );
     }
     if let Some(cpu) = service.resources.cpu {
-        let _ = writeln!(text, "CPUQuota={}%", cpu.limit.0.div_ceil(10));
+        line!(text, "CPUQuota={}%", cpu.limit.0.div_ceil(10));
     }
     if let Some(memory) = service.resources.memory {
-        let _ = writeln!(text, "MemoryMax={}", memory.limit.0);
+        line!(text, "MemoryMax={}", memory.limit.0);
     }
+    // The home of the user, where programs keep sockets and caches.
+    let mut state = format!("StateDirectory={project}");
+    let mut binds = String::new();
     for (source, target, read_only) in mounts(machine, service) {
-        let state = format!("/var/lib/{project}/");
-        if let Some(own) = source.strip_prefix(&state) {
-            let _ = writeln!(text, "StateDirectory={project}/{own}");
+        if let Some(own) = source.strip_prefix(&format!("{}/", machine.state())) {
+            state.push_str(&format!(" {project}/{own}"));
         }
         if source != target {
             let bind = if read_only {
@@ -342,13 +338,15 @@ fn execution(machine: &Machine<'_>, name: &Name, service: &Service) -> String {
             };
             let colon = |path: &str| path.replace(':', "\\:");
             let both = format!("{}:{}", colon(&source), colon(&target));
-            let _ = writeln!(text, "{bind}={}", command::quoted(&both, false));
+            line!(binds, "{bind}={}", command::quoted(&both, false));
         }
     }
+    line!(text, "{state}\nStateDirectoryMode=0750");
+    text.push_str(&binds);
     for path in &service.writable {
         // `/tmp` is the unit's own already.
         if path != "/tmp" {
-            let _ = writeln!(text, "ReadWritePaths=-{}", command::quoted(path, false));
+            line!(text, "ReadWritePaths=-{}", command::quoted(path, false));
         }
     }
     text

@@ -47,10 +47,10 @@ retry apt-get install --quiet --yes --no-install-recommends \
   << packages >>
 
 log "user and folders"
-id << user >> >/dev/null 2>&1 || useradd --system --user-group --home-dir << root >> --shell /usr/sbin/nologin << user >>
+id << user >> >/dev/null 2>&1 || useradd --system --user-group --home-dir << state >> --shell /usr/sbin/nologin << user >>
 install -d -m 0755 << root >>
 install -d -m 0750 -o << user >> -g adm /var/log/<< project >>
-install -d -m 0750 -o << user >> -g << user >> /var/lib/<< project >>
+install -d -m 0750 -o << user >> -g << user >> << state >>
 
 log "source"
 # The commit of the release; before the first one, the newest of the branch.
