@@ -1,7 +1,7 @@
 //! What a person reads: how to apply it, how to take it down, how to start again elsewhere; and the state's own resources.
 
 use serde_json::json;
-use wharf_plan::model::StoreEngine;
+use wharf_plan::model::{Compute, Nat, StoreEngine};
 
 use super::facts::{Facts, Https};
 use super::root::{PROVIDERS, knobs, required_version};
@@ -90,12 +90,71 @@ pub(super) fn readme(facts: &Facts<'_>, modules: &[Module]) -> String {
         json!({
             "header": crate::header(plan), "project": plan.name, "environment": facts.environment(),
             "region": region, "recovery_region": facts.cloud.recovery_region,
-            "modules": seen, "bucket": facts.cloud.state.bucket, "lock_table": facts.cloud.state.lock_table,
+            "glance": glance(facts), "modules": seen, "bucket": facts.cloud.state.bucket, "lock_table": facts.cloud.state.lock_table,
             "by_hand": by_hand.collect::<Vec<_>>(), "stores": compute::store_secrets(facts),
             "sessions": sessions, "certificate": facts.has.alb && facts.https == Https::Open,
             "switches": switches, "protected": protected.join(" "), "retained": retained(facts),
         }),
     )
+}
+
+/// What there is, in a few lines.
+fn glance(facts: &Facts<'_>) -> Vec<String> {
+    let cloud = facts.cloud;
+    let (network, nodes) = (&cloud.network, &cloud.nodes);
+    let mut lines = vec![format!(
+        "Network `{}` over {} AZs ({}); NAT: {}.",
+        network.cidr,
+        network.zones.len(),
+        network.zones.join(", "),
+        match network.nat {
+            Nat::Single => "one gateway",
+            Nat::PerZone => "a gateway in each zone",
+            Nat::None => "none",
+        }
+    )];
+    let sizes = format!(
+        "{}, min {}, desired {}, max {}",
+        nodes.instance, nodes.min, nodes.desired, nodes.max
+    );
+    lines.push(match cloud.compute {
+        Compute::Eks => format!(
+            "EKS {} `{}`, nodes: {sizes}.",
+            facts.plan.kubernetes.version, nodes.cluster
+        ),
+        Compute::Ec2 => format!("Auto-scaling group: {sizes}, {}% CPU.", nodes.cpu.floor()),
+        Compute::Nodes => format!(
+            "{} EC2 nodes ({}) that Ansible joins to a cluster of their own; no EKS.",
+            nodes.desired, nodes.instance
+        ),
+    });
+    if facts.has.alb {
+        let health = &cloud.load_balancer.health;
+        lines.push(format!(
+            "Application load balancer; health check `GET {}` every {} s, {} healthy, {} unhealthy, {} s timeout.",
+            health.path,
+            health.interval.as_secs(),
+            health.healthy,
+            health.unhealthy,
+            health.timeout.as_secs()
+        ));
+    }
+    for store in &facts.stores {
+        lines.push(format!(
+            "{} {} `{}`, {}.",
+            store.title(),
+            store.database.version,
+            store.database.identifier,
+            store.database.instance
+        ));
+    }
+    for bucket in cloud.buckets.values() {
+        lines.push(format!(
+            "Bucket `{}`.",
+            bucket.name.replace("{account}", "{account-id}")
+        ));
+    }
+    lines
 }
 
 /// What `destroy` leaves, or cannot delete.
