@@ -159,8 +159,15 @@ impl Built {
             base: format!("docker.io/library/{base}"),
         };
         let toolchain = format!("{}:/usr/local/rust:ro", toolchain.trim());
-        // The network is for Cargo's registry.
-        let mut arguments = vec!["build", "--pull=never", "--format=docker", "--network=host"];
+        let mut arguments = vec![
+            "build",
+            "--pull=never",
+            "--format=docker",
+            // No image of a single step stays behind.
+            "--layers=false",
+            // For Cargo's registry.
+            "--network=host",
+        ];
         for volume in [
             "/usr/bin:/usr/bin:ro",
             "/usr/include:/usr/include:ro",
