@@ -269,6 +269,7 @@ fn container(stack: &Stack<'_>, name: &Name, service: &Service) -> Map {
             }
         }
     }
+    parts::listen(service, &mut environment);
     made.set_full("environment", environment);
     made.set_full("env_file", parts::env_files(stack, service));
     let held: Vec<String> = secrets_of(stack.plan, name, &stack.addresses())
