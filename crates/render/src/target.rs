@@ -3,6 +3,8 @@
 use crate::{
     Input, Rendered, alertmanager, argocd, compose, dockerfile, flux, grafana, k6, kubernetes,
     kustomize, locust, nginx, openapi, prometheus, systemd, userdata,
+    Input, Rendered, alertmanager, cloudwatch, compose, dockerfile, grafana, k6, kubernetes,
+    locust, loki, nginx, openapi, otel_collector, prometheus, systemd, userdata,
 };
 
 /// One target.
@@ -41,6 +43,9 @@ pub const TARGETS: &[Target] = &[
     prometheus::TARGET,
     alertmanager::TARGET,
     grafana::TARGET,
+    loki::TARGET,
+    cloudwatch::TARGET,
+    otel_collector::TARGET,
     k6::TARGET,
     locust::TARGET,
     nginx::TARGET,
