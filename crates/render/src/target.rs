@@ -1,11 +1,19 @@
 //! The targets: what can be rendered, by name.
 
+use crate::{Input, Rendered, ansible, cloudformation, nginx, prometheus, systemd, userdata};
 use crate::{
     Input, Rendered, alertmanager, argocd, compose, dockerfile, flux, grafana, k6, kubernetes,
     kustomize, locust, nginx, openapi, prometheus, systemd, userdata,
     Input, Rendered, alertmanager, cloudwatch, compose, dockerfile, grafana, k6, kubernetes,
     locust, loki, nginx, openapi, otel_collector, prometheus, systemd, userdata,
+    Input, Rendered, compose, dockerfile, helm, k6, kubernetes, locust, nginx, openapi, prometheus,
+    systemd, userdata,
+    Input, Rendered, alertmanager, cloudwatch, compose, dockerfile, grafana, k6, kubernetes,
+    locust, loki, nginx, openapi, otel_collector, prometheus, systemd, userdata,
+    Input, Rendered, architecture, compose, dockerfile, github_actions, gitlab_ci, k6, kubernetes,
+    locust, nginx, openapi, prometheus, runbook, systemd, userdata,
 };
+use crate::{Input, Rendered, cloudformation, nginx, prometheus, systemd, terraform, userdata};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +47,10 @@ pub const TARGETS: &[Target] = &[
     kustomize::TARGET,
     argocd::TARGET,
     flux::TARGET,
+    helm::TARGET,
+    cloudformation::TARGET,
     userdata::TARGET,
+    ansible::TARGET,
     prometheus::TARGET,
     alertmanager::TARGET,
     grafana::TARGET,
@@ -51,6 +62,11 @@ pub const TARGETS: &[Target] = &[
     nginx::TARGET,
     systemd::TARGET,
     openapi::TARGET,
+    terraform::TARGET,
+    github_actions::TARGET,
+    gitlab_ci::TARGET,
+    architecture::TARGET,
+    runbook::TARGET,
 ];
 
 impl Target {
