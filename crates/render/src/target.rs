@@ -1,19 +1,10 @@
 //! The targets: what can be rendered, by name.
 
-use crate::{Input, Rendered, ansible, cloudformation, nginx, prometheus, systemd, userdata};
 use crate::{
-    Input, Rendered, alertmanager, argocd, compose, dockerfile, flux, grafana, k6, kubernetes,
-    kustomize, locust, nginx, openapi, prometheus, systemd, userdata,
-    Input, Rendered, alertmanager, cloudwatch, compose, dockerfile, grafana, k6, kubernetes,
-    locust, loki, nginx, openapi, otel_collector, prometheus, systemd, userdata,
-    Input, Rendered, compose, dockerfile, helm, k6, kubernetes, locust, nginx, openapi, prometheus,
-    systemd, userdata,
-    Input, Rendered, alertmanager, cloudwatch, compose, dockerfile, grafana, k6, kubernetes,
-    locust, loki, nginx, openapi, otel_collector, prometheus, systemd, userdata,
-    Input, Rendered, architecture, compose, dockerfile, github_actions, gitlab_ci, k6, kubernetes,
-    locust, nginx, openapi, prometheus, runbook, systemd, userdata,
+    Input, Rendered, alertmanager, ansible, architecture, argocd, cloudformation, cloudwatch,
+    compose, dockerfile, flux, github_actions, gitlab_ci, grafana, helm, k6, kubernetes, kustomize,
+    locust, loki, nginx, openapi, otel_collector, prometheus, runbook, systemd, terraform, userdata,
 };
-use crate::{Input, Rendered, cloudformation, nginx, prometheus, systemd, terraform, userdata};
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
