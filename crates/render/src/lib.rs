@@ -6,8 +6,8 @@
 
 pub mod alertmanager;
 pub mod ansible;
-pub mod argocd;
 pub mod architecture;
+pub mod argocd;
 pub mod cloudformation;
 pub mod cloudwatch;
 pub mod compose;
@@ -15,15 +15,15 @@ pub mod dockerfile;
 pub mod exec_form;
 pub mod flux;
 mod gap;
-pub mod grafana;
-pub mod helm;
 pub mod github_actions;
 pub mod gitlab_ci;
+pub mod grafana;
+pub mod helm;
 pub mod images;
-mod line;
 pub mod k6;
 pub mod kubernetes;
 pub mod kustomize;
+mod line;
 mod load_profile;
 pub mod locust;
 pub mod loki;

@@ -4,6 +4,8 @@ use crate::{
     Input, Rendered, alertmanager, ansible, architecture, argocd, cloudformation, cloudwatch,
     compose, dockerfile, flux, github_actions, gitlab_ci, grafana, helm, k6, kubernetes, kustomize,
     locust, loki, nginx, openapi, otel_collector, prometheus, runbook, systemd, terraform, userdata,
+    locust, loki, nginx, openapi, otel_collector, prometheus, runbook, systemd, terraform,
+    userdata,
 };
 
 /// One target.
@@ -36,12 +38,15 @@ pub const TARGETS: &[Target] = &[
     compose::TARGET,
     kubernetes::TARGET,
     kustomize::TARGET,
+    helm::TARGET,
     argocd::TARGET,
     flux::TARGET,
-    helm::TARGET,
+    terraform::TARGET,
     cloudformation::TARGET,
     userdata::TARGET,
     ansible::TARGET,
+    github_actions::TARGET,
+    gitlab_ci::TARGET,
     prometheus::TARGET,
     alertmanager::TARGET,
     grafana::TARGET,
@@ -53,9 +58,6 @@ pub const TARGETS: &[Target] = &[
     nginx::TARGET,
     systemd::TARGET,
     openapi::TARGET,
-    terraform::TARGET,
-    github_actions::TARGET,
-    gitlab_ci::TARGET,
     architecture::TARGET,
     runbook::TARGET,
 ];
