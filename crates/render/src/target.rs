@@ -3,7 +3,6 @@
 use crate::{
     Input, Rendered, alertmanager, ansible, architecture, argocd, cloudformation, cloudwatch,
     compose, dockerfile, flux, github_actions, gitlab_ci, grafana, helm, k6, kubernetes, kustomize,
-    locust, loki, nginx, openapi, otel_collector, prometheus, runbook, systemd, terraform, userdata,
     locust, loki, nginx, openapi, otel_collector, prometheus, runbook, systemd, terraform,
     userdata,
 };
