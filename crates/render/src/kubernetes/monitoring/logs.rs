@@ -110,9 +110,7 @@ fn collector(cluster: &Cluster<'_>) -> Vec<Object> {
     let container = Container {
         name: NAME.to_owned(),
         image: Some(format!("grafana/promtail:{}", cluster.version(NAME))),
-        args: Some(vec![
-            "-config.file=/etc/promtail/promtail.yml".to_owned(),
-        ]),
+        args: Some(vec!["-config.file=/etc/promtail/promtail.yml".to_owned()]),
         ports: Some(vec![container_port("http", 9080)]),
         env: Some(vec![EnvVar {
             name: "HOSTNAME".to_owned(),
