@@ -1,8 +1,10 @@
 //! The targets: what can be rendered, by name.
 
 use crate::{
-    Input, Rendered, alertmanager, cloudwatch, compose, dockerfile, grafana, k6, kubernetes,
-    locust, loki, nginx, openapi, otel_collector, prometheus, systemd, userdata,
+    Input, Rendered, alertmanager, ansible, architecture, argocd, cloudformation, cloudwatch,
+    compose, dockerfile, flux, github_actions, gitlab_ci, grafana, helm, k6, kubernetes, kustomize,
+    locust, loki, nginx, openapi, otel_collector, prometheus, runbook, systemd, terraform,
+    userdata,
 };
 
 /// One target.
@@ -34,7 +36,16 @@ pub const TARGETS: &[Target] = &[
     dockerfile::TARGET,
     compose::TARGET,
     kubernetes::TARGET,
+    kustomize::TARGET,
+    helm::TARGET,
+    argocd::TARGET,
+    flux::TARGET,
+    terraform::TARGET,
+    cloudformation::TARGET,
     userdata::TARGET,
+    ansible::TARGET,
+    github_actions::TARGET,
+    gitlab_ci::TARGET,
     prometheus::TARGET,
     alertmanager::TARGET,
     grafana::TARGET,
@@ -46,6 +57,8 @@ pub const TARGETS: &[Target] = &[
     nginx::TARGET,
     systemd::TARGET,
     openapi::TARGET,
+    architecture::TARGET,
+    runbook::TARGET,
 ];
 
 impl Target {
