@@ -1,9 +1,8 @@
 //! The targets: what can be rendered, by name.
 
-use crate::{Input, Rendered, ansible, cloudformation, nginx, prometheus, systemd, userdata};
 use crate::{
-    Input, Rendered, alertmanager, argocd, compose, dockerfile, flux, grafana, k6, kubernetes,
-    kustomize, locust, nginx, openapi, prometheus, systemd, userdata,
+    Input, Rendered, alertmanager, ansible, argocd, cloudformation, compose, dockerfile, flux,
+    grafana, k6, kubernetes, kustomize, locust, nginx, openapi, prometheus, systemd, userdata,
 };
 
 /// One target.
@@ -32,13 +31,13 @@ pub enum Scope {
 
 /// Every target, in the order of the documentation.
 pub const TARGETS: &[Target] = &[
-    cloudformation::TARGET,
     dockerfile::TARGET,
     compose::TARGET,
     kubernetes::TARGET,
     kustomize::TARGET,
     argocd::TARGET,
     flux::TARGET,
+    cloudformation::TARGET,
     userdata::TARGET,
     ansible::TARGET,
     prometheus::TARGET,
