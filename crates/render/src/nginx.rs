@@ -425,6 +425,7 @@ fn server(site: &Site<'_>, index: usize, route: &Route, out: &mut Writer) {
             out.line(&format!("server_name {name};"));
             out.line(&format!("ssl_certificate {folder}/fullchain.pem;"));
             out.line(&format!("ssl_certificate_key {folder}/privkey.pem;"));
+            out.comment("TLS 1.2 and 1.3, with ciphers that keep what was recorded secret.");
             out.line("ssl_protocols TLSv1.2 TLSv1.3;");
             out.line(
                 "ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:\
