@@ -6,7 +6,9 @@
 pub mod diff;
 pub mod flows;
 pub mod languages;
+pub mod images;
 pub mod model;
+pub mod pipeline;
 pub mod resolve;
 pub mod rules;
 pub mod template;

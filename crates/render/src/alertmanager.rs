@@ -228,20 +228,7 @@ fn inhibitions() -> Yaml {
         list!["alertname=~\"HighErrorRate|ErrorBudgetBurnsFast\""],
     );
     down.set("equal", equal());
-    let mut absent = Map::new();
-    absent.set_with_comment(
-        "A node that is gone takes its exporters with it.",
-        "source_matchers",
-        list!["alertname=\"NodeNotReady\""],
-    );
-    absent.set(
-        "target_matchers",
-        list![
-            "alertname=\"TargetDown\"",
-            "job=~\"node-exporter|kubelet|cadvisor\""
-        ],
-    );
-    list![worse, down, absent]
+    list![worse, down]
 }
 
 fn receiver(name: &str, receiver: &Receiver) -> Map {

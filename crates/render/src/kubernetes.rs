@@ -29,6 +29,7 @@ use crate::{Gap, Input, Rendered, Scope, Target, header};
 use cluster::Cluster;
 use config::Config;
 
+pub(crate) use cluster::ACCOUNT;
 pub use object::{Object, Stage};
 
 /// The target.

@@ -3,6 +3,10 @@
 use crate::{
     Input, Rendered, alertmanager, ansible, argocd, cloudformation, compose, dockerfile, flux,
     grafana, k6, kubernetes, kustomize, locust, nginx, openapi, prometheus, systemd, userdata,
+    Input, Rendered, alertmanager, ansible, architecture, argocd, cloudformation, cloudwatch,
+    compose, dockerfile, flux, github_actions, gitlab_ci, grafana, helm, k6, kubernetes, kustomize,
+    locust, loki, nginx, openapi, otel_collector, prometheus, runbook, systemd, terraform,
+    userdata,
 };
 
 /// One target.
@@ -35,19 +39,28 @@ pub const TARGETS: &[Target] = &[
     compose::TARGET,
     kubernetes::TARGET,
     kustomize::TARGET,
+    helm::TARGET,
     argocd::TARGET,
     flux::TARGET,
+    terraform::TARGET,
     cloudformation::TARGET,
     userdata::TARGET,
     ansible::TARGET,
+    github_actions::TARGET,
+    gitlab_ci::TARGET,
     prometheus::TARGET,
     alertmanager::TARGET,
     grafana::TARGET,
+    loki::TARGET,
+    cloudwatch::TARGET,
+    otel_collector::TARGET,
     k6::TARGET,
     locust::TARGET,
     nginx::TARGET,
     systemd::TARGET,
     openapi::TARGET,
+    architecture::TARGET,
+    runbook::TARGET,
 ];
 
 impl Target {

@@ -1,0 +1,82 @@
+//! What the image of each service is called. Services with the same build share one.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Build, Plan, Source};
+use wharf_base::ids::Name;
+
+/// An image that the project builds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BuiltImage<'a> {
+    /// What it is called by jobs and files: the first service that uses it.
+    pub name: &'a Name,
+    /// The services that run it, in the order of their names.
+    pub services: Vec<&'a Name>,
+    /// How it is made.
+    pub build: &'a Build,
+    /// Registry and repository, without a tag: `docker.io/chatapp/backend`. Without a registry, the repository alone.
+    pub repository: String,
+}
+
+/// Every image that the project builds, in the order of its first service that serves a port, else by name.
+#[must_use]
+pub fn built(plan: &Plan) -> Vec<BuiltImage<'_>> {
+    let mut images: Vec<BuiltImage<'_>> = vec![];
+    // A service with a port names the image: `web`, not its worker.
+    let mut services: Vec<_> = plan.services.iter().collect();
+    services.sort_by_key(|(_, service)| service.ports.is_empty());
+    for (name, service) in services {
+        let Source::Build(build) = &service.source else {
+            continue;
+        };
+        match images.iter_mut().find(|image| image.build == build) {
+            Some(image) => image.services.push(name),
+            None => images.push(BuiltImage {
+                name,
+                services: vec![name],
+                build,
+                repository: repository(plan, name),
+            }),
+        }
+    }
+    images
+}
+
+/// The image of each service, without a tag where the project builds it, and as the file says where not. A service that is
+/// a command of the machine has none.
+#[must_use]
+pub fn by_service(plan: &Plan) -> BTreeMap<&Name, String> {
+    let mut images = BTreeMap::new();
+    for image in built(plan) {
+        for service in image.services {
+            images.insert(service, image.repository.clone());
+        }
+    }
+    for (name, service) in &plan.services {
+        if let Source::Image(image) = &service.source {
+            images.insert(name, image.clone());
+        }
+    }
+    images
+}
+
+/// The image of `service` with the tag that the plan names, or as the file says.
+#[must_use]
+pub fn tagged(plan: &Plan, service: &Name) -> Option<String> {
+    let image = by_service(plan).remove(service)?;
+    Some(match plan.services.get(service)?.source {
+        Source::Build(_) => format!("{image}:{}", plan.images.tag),
+        Source::Image(_) | Source::Command => image,
+    })
+}
+
+fn repository(plan: &Plan, service: &Name) -> String {
+    let repository = plan
+        .images
+        .repository
+        .replace("{service}", service.as_str());
+    match &plan.images.registry {
+        Some(registry) => format!("{}/{repository}", registry.trim_end_matches('/')),
+        None => repository,
+    }
+}

@@ -1,0 +1,501 @@
+//! From an image to a release: the cloud, the machines, the release itself, what verifies it, and the way back.
+
+use std::collections::BTreeMap;
+
+use wharf_base::ids::Name;
+
+use super::{
+    Context, DEPLOY, Job, Permission, Registry, Role, Run, Runs, Setup, Stage, Step, Triggers,
+    Value, delivered, folder, images, rehearsal, verify,
+};
+use crate::images::built;
+use crate::model::{Cloud, Compute, Deploy, Plan, Provision, TargetKind};
+
+/// How a pipeline reaches a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClusterAccess {
+    /// By its role in the cloud.
+    Eks {
+        /// The cluster.
+        cluster: String,
+        /// Its region.
+        region: String,
+    },
+    /// By a kubeconfig that is a secret of the environment: `KUBECONFIG_CONTENT`.
+    Kubeconfig,
+}
+
+/// How the pipeline reaches the cluster of an environment; none: it runs on none.
+#[must_use]
+pub fn access(plan: &Plan) -> Option<ClusterAccess> {
+    if plan.target.kind != TargetKind::Kubernetes {
+        return None;
+    }
+    Some(match &plan.cloud {
+        Some(cloud) if cloud.compute == Compute::Eks => ClusterAccess::Eks {
+            cluster: cloud.nodes.cluster.clone(),
+            region: cloud.region.clone(),
+        },
+        _ => ClusterAccess::Kubeconfig,
+    })
+}
+
+/// How an environment is released: what the pipeline says, as far as it fits where the environment runs. A canary is for
+/// production; where it is rehearsed nobody would be spared by it.
+#[must_use]
+pub fn method(plan: &Plan) -> Deploy {
+    let said = plan
+        .pipeline
+        .as_ref()
+        .map_or(Deploy::None, |pipeline| pipeline.deploy);
+    match (plan.target.kind, said) {
+        (_, Deploy::None) | (TargetKind::Local | TargetKind::Compose, _) => Deploy::None,
+        (TargetKind::Ec2, _) => Deploy::InstanceRefresh,
+        (TargetKind::Kubernetes, Deploy::InstanceRefresh) => Deploy::Helm,
+        (TargetKind::Kubernetes, Deploy::Canary) if !plan.target.approval => Deploy::Kustomize,
+        (TargetKind::Kubernetes, said) => said,
+    }
+}
+
+/// The Deployments of an environment, by name: what has replicas between its runs.
+pub fn deployments(plan: &Plan) -> impl Iterator<Item = &Name> {
+    plan.services
+        .iter()
+        .filter(|(_, service)| service.schedule.is_none())
+        .map(|(name, _)| name)
+}
+
+/// Where the project's images are pushed.
+#[must_use]
+pub fn registry(base: &Plan, environments: &BTreeMap<Name, Plan>) -> Registry {
+    let region = environments
+        .values()
+        .find_map(|plan| plan.cloud.as_ref())
+        .map(|cloud| cloud.region.as_str());
+    Registry::of(base, region)
+}
+
+pub(super) fn jobs(context: &Context<'_>) -> Vec<Job> {
+    let mut jobs = vec![];
+    for (name, plan) in delivered(context.environments) {
+        jobs.extend(environment(context, name, plan));
+    }
+    jobs
+}
+
+fn environment(context: &Context<'_>, name: &Name, plan: &Plan) -> Vec<Job> {
+    let mut jobs = vec![];
+    let own = plan.target.branch.clone().into_iter().collect::<Vec<_>>();
+    // Where production is rehearsed, its branch is released as well.
+    let mut branches = own.clone();
+    for (production, other) in delivered(context.environments) {
+        if rehearsal(context.environments, production) == Some(name) {
+            branches.extend(other.target.branch.clone());
+        }
+    }
+    branches.sort();
+    branches.dedup();
+    let images: Vec<String> = images::jobs(context)
+        .into_iter()
+        .map(|job| job.id)
+        .collect();
+    let job = |what: &str, title: String, stage: Stage, branches: &[String]| {
+        let mut job = context.job(format!("{what}-{name}"), title, stage);
+        job.triggers.branches = branches.to_vec();
+        job.environment = Some(name.clone());
+        job.permission = Permission::Cloud;
+        job
+    };
+    let mut before = images;
+    if plan.target.approval {
+        let mut approve = job(
+            "approve",
+            format!("Approve the release to {name}"),
+            Stage::Approve,
+            &own,
+        );
+        approve.permission = Permission::Read;
+        approve.needs = before;
+        if let Some(rehearsed) = rehearsal(context.environments, name)
+            && let Some(other) = context.environments.get(rehearsed)
+        {
+            approve.needs.push(format!("deploy-{rehearsed}"));
+            let verified = verify::jobs(context, rehearsed, other, &[]);
+            approve.needs.extend(verified.into_iter().map(|job| job.id));
+        }
+        before = vec![approve.id.clone()];
+        jobs.push(approve);
+    }
+    if let (Some(tool), Some(cloud)) = (context.pipeline.provision, &plan.cloud) {
+        let mut preview = job("plan", format!("Plan {name}"), Stage::Preview, &[]);
+        preview.triggers = Triggers {
+            pull_request: true,
+            ..Triggers::default()
+        };
+        // Nothing is changed, so nobody has to agree.
+        preview.environment = None;
+        provision(context, &mut preview, tool, name, cloud, false);
+        jobs.push(preview);
+        let mut apply = job(
+            "provision",
+            format!("Provision {name}"),
+            Stage::Provision,
+            &own,
+        );
+        apply.needs.clone_from(&before);
+        provision(context, &mut apply, tool, name, cloud, true);
+        before.push(apply.id.clone());
+        jobs.push(apply);
+    }
+    if context.pipeline.configure
+        && let Some(cloud) = &plan.cloud
+    {
+        let mut configure = job(
+            "configure",
+            format!("Configure {name}"),
+            Stage::Configure,
+            &own,
+        );
+        configure.needs.clone_from(&before);
+        self::configure(&mut configure, name, cloud);
+        before.push(configure.id.clone());
+        jobs.push(configure);
+    }
+    let method = method(plan);
+    if method == Deploy::None {
+        return jobs;
+    }
+    let mut deploy = job(
+        "deploy",
+        format!("Deploy to {name}"),
+        Stage::Deploy,
+        &branches,
+    );
+    deploy.needs = before;
+    reach(&mut deploy, plan);
+    deploy.steps = release(context, name, plan, method);
+    jobs.push(deploy);
+    let verified = verify::jobs(context, name, plan, &branches);
+    if let Some(smoke) = verified.iter().find(|job| job.stage == Stage::Smoke) {
+        let mut rollback = job(
+            "rollback",
+            format!("Roll back {name}"),
+            Stage::Rollback,
+            &branches,
+        );
+        rollback.needs = vec![format!("deploy-{name}"), smoke.id.clone()];
+        rollback.runs = Runs::WhenReleaseFails;
+        reach(&mut rollback, plan);
+        rollback
+            .steps
+            .push(Step::Run(back(context, name, plan, method)));
+        jobs.push(rollback);
+    }
+    jobs.extend(verified);
+    jobs
+}
+
+/// The set-up with which a job reaches what an environment runs on.
+fn reach(job: &mut Job, plan: &Plan) {
+    if let Some(cloud) = &plan.cloud {
+        job.setup.push(Setup::Cloud {
+            region: cloud.region.clone(),
+            role: Role::Deploy,
+        });
+    }
+    job.setup.extend(access(plan).map(Setup::Cluster));
+}
+
+fn provision(
+    context: &Context<'_>,
+    job: &mut Job,
+    tool: Provision,
+    name: &Name,
+    cloud: &Cloud,
+    apply: bool,
+) {
+    job.setup.push(Setup::Cloud {
+        region: cloud.region.clone(),
+        role: if apply {
+            Role::Provision
+        } else {
+            Role::Preview
+        },
+    });
+    match tool {
+        Provision::Terraform => {
+            let folder = folder("terraform", Some(name));
+            job.setup
+                .push(Setup::Terraform(context.version("terraform", "1.6.0")));
+            let run = |title: &str, script: &str| {
+                Step::Run(
+                    Run::new(title, script)
+                        .within(&folder)
+                        .with("TF_IN_AUTOMATION", Value::Text("true".to_owned())),
+                )
+            };
+            job.steps.push(run(
+                "Check",
+                "terraform fmt -check -recursive\nterraform init -input=false\nterraform validate",
+            ));
+            if apply {
+                job.steps.push(run(
+                    "Plan",
+                    "terraform plan -input=false -lock-timeout=5m -out=release.tfplan",
+                ));
+                job.steps.push(run(
+                    "Apply",
+                    "terraform apply -input=false -lock-timeout=5m release.tfplan",
+                ));
+            } else {
+                // Somebody else may be applying; a preview does not wait for the lock.
+                job.steps
+                    .push(run("Plan", "terraform plan -input=false -lock=false"));
+            }
+        }
+        Provision::Cloudformation => {
+            let stack = &cloud.stacks.infrastructure;
+            let only = if apply {
+                ""
+            } else {
+                " \\\n  --no-execute-changeset"
+            };
+            let script = format!(
+                "aws cloudformation deploy --stack-name {stack} --template-file main-template.yaml \\\n  --parameter-overrides file://parameters.json --capabilities CAPABILITY_NAMED_IAM \\\n  --disable-rollback --no-fail-on-empty-changeset{only}"
+            );
+            let title = if apply { "Deploy" } else { "Make a change set" };
+            let folder = folder("cloudformation", Some(name));
+            job.steps
+                .push(Step::Run(Run::new(title, script).within(&folder)));
+        }
+    }
+}
+
+fn configure(job: &mut Job, name: &Name, cloud: &Cloud) {
+    job.setup.push(Setup::Cloud {
+        region: cloud.region.clone(),
+        role: Role::Deploy,
+    });
+    let folder = folder("ansible", Some(name));
+    job.steps.push(Step::Run(
+        Run::new(
+            "Install",
+            "ansible-galaxy collection install --requirements-file requirements.yml",
+        )
+        .within(&folder),
+    ));
+    job.steps.push(Step::Run(
+        Run::new(
+            "Configure",
+            "umask 077\nvault=$(mktemp)\ntrap 'rm -f \"$vault\"' EXIT\nprintf '%s' \"$ANSIBLE_VAULT_PASSWORD\" > \"$vault\"\nansible-playbook --inventory inventory/hosts.ini --vault-password-file \"$vault\" playbook.yml",
+        )
+        .within(&folder)
+        .with(
+            "ANSIBLE_VAULT_PASSWORD",
+            Value::Secret("ANSIBLE_VAULT_PASSWORD".to_owned()),
+        ),
+    ));
+}
+
+/// `repository` in the registry that images are pushed to, for bash.
+fn pushed(context: &Context<'_>, repository: &str) -> String {
+    match &context.base.images.registry {
+        Some(_) => match repository.strip_prefix("docker.io/") {
+            // On Docker Hub a name of one part belongs to its user.
+            Some(name) if !name.contains('/') => format!("docker.io/$DOCKERHUB_USERNAME/{name}"),
+            _ => repository.to_owned(),
+        },
+        None => format!("$REGISTRY/{repository}"),
+    }
+}
+
+fn with_revision(context: &Context<'_>, mut run: Run) -> Run {
+    if context.base.images.registry.is_none() {
+        run = run.with("REGISTRY", Value::Registry);
+    }
+    if run.script.contains("$DOCKERHUB_USERNAME") {
+        run = run.with(
+            "DOCKERHUB_USERNAME",
+            Value::Secret("DOCKERHUB_USERNAME".to_owned()),
+        );
+    }
+    run.with("REVISION", Value::Revision)
+}
+
+/// When a release has failed for taking too long: the longest deadline of its services.
+fn deadline(plan: &Plan) -> u64 {
+    let deadlines = plan
+        .services
+        .values()
+        .map(|service| service.rollout.progress_deadline.as_secs());
+    deadlines.max().unwrap_or(600)
+}
+
+fn release(context: &Context<'_>, name: &Name, plan: &Plan, method: Deploy) -> Vec<Step> {
+    let namespace = &plan.kubernetes.namespace;
+    let seconds = deadline(plan);
+    let mut steps = vec![];
+    match method {
+        Deploy::Helm => {
+            let chart = format!("{}/{}", folder("helm", None), context.base.name);
+            let registry = match &context.base.images.registry {
+                Some(_) => "",
+                None => " \\\n  --set-string image.registry=\"$REGISTRY\"",
+            };
+            let script = format!(
+                "helm upgrade {release} {chart} --install --namespace {namespace} --create-namespace \\\n  --values {chart}/values-{name}.yaml --set-string image.tag=\"$REVISION\"{registry} \\\n  --atomic --timeout {seconds}s --description \"$REVISION by $ACTOR\"",
+                release = context.base.name,
+            );
+            let run = Run::new("Release", script).with("ACTOR", Value::Actor);
+            steps.push(Step::Run(with_revision(context, run)));
+        }
+        Deploy::Kustomize => steps.push(Step::Run(kustomize(context, name, plan))),
+        Deploy::Canary => {
+            for image in built(context.base) {
+                for service in image.services {
+                    if !deployments(plan).any(|deployment| deployment == service)
+                        || plan.services[service].ports.is_empty()
+                    {
+                        continue;
+                    }
+                    let thresholds = &plan.telemetry.thresholds;
+                    let run = Run::new(
+                        format!("Canary of {service}"),
+                        format!(
+                            "{CANARY} {namespace} {service} \"{}:$REVISION\"",
+                            pushed(context, &image.repository)
+                        ),
+                    )
+                    .with(
+                        "MAX_ERROR_RATIO",
+                        Value::Text(thresholds.error_rate.fraction().to_string()),
+                    )
+                    .with(
+                        "MAX_P95_SECONDS",
+                        Value::Text(thresholds.latency.as_secs_f64().to_string()),
+                    );
+                    steps.push(Step::Run(with_revision(context, run)));
+                }
+            }
+            steps.push(Step::Run(kustomize(context, name, plan)));
+        }
+        Deploy::InstanceRefresh => {
+            let group = group(plan);
+            let parameter = released(context, name);
+            steps.push(Step::Run(
+                Run::new(
+                    "Replace the machines",
+                    format!("{REFRESH} {group} {parameter} \"$REVISION\""),
+                )
+                .with("REVISION", Value::Revision),
+            ));
+        }
+        Deploy::None => {}
+    }
+    steps
+}
+
+/// The auto-scaling group of an environment.
+fn group(plan: &Plan) -> String {
+    let prefix = plan.cloud.as_ref().map(|cloud| cloud.prefix.as_str());
+    format!("{}-asg", prefix.unwrap_or(plan.name.as_str()))
+}
+
+/// The SSM parameter that names the revision to start; its history says who released what, and when.
+fn released(context: &Context<'_>, environment: &Name) -> String {
+    format!("/{}/{environment}/revision", context.base.name)
+}
+
+/// Applies the overlay with the new images; what does not become ready is undone at once.
+fn kustomize(context: &Context<'_>, name: &Name, plan: &Plan) -> Run {
+    let namespace = &plan.kubernetes.namespace;
+    let seconds = deadline(plan);
+    let mut script = String::from("kustomize edit set image");
+    for image in built(context.base) {
+        let pushed = pushed(context, &image.repository);
+        let image = if pushed == image.repository {
+            format!(" \\\n  \"{pushed}:$REVISION\"")
+        } else {
+            format!(" \\\n  \"{}={pushed}:$REVISION\"", image.repository)
+        };
+        script.push_str(&image);
+    }
+    script.push_str(&format!(
+        "\nkubectl apply --kustomize .\n\
+         deployments=({names})\n\
+         kubectl --namespace {namespace} annotate \"${{deployments[@]}}\" --overwrite \\\n  kubernetes.io/change-cause=\"$REVISION by $ACTOR\"\n\
+         for deployment in \"${{deployments[@]}}\"; do\n  \
+           if ! kubectl --namespace {namespace} rollout status \"$deployment\" --timeout={seconds}s; then\n    \
+             kubectl --namespace {namespace} rollout undo \"${{deployments[@]}}\"\n    \
+             exit 1\n  \
+           fi\n\
+         done",
+        names = in_bash(plan),
+    ));
+    let overlay = format!("{}/overlays/{name}", folder("kustomize", None));
+    with_revision(
+        context,
+        Run::new("Release", script)
+            .within(&overlay)
+            .with("ACTOR", Value::Actor),
+    )
+}
+
+/// Takes a release back that became ready and then failed its smoke test.
+fn back(context: &Context<'_>, name: &Name, plan: &Plan, method: Deploy) -> Run {
+    let namespace = &plan.kubernetes.namespace;
+    let seconds = deadline(plan);
+    match method {
+        Deploy::Helm => Run::new(
+            "Take back",
+            format!(
+                "helm rollback {} --namespace {namespace} --wait --timeout {seconds}s",
+                context.base.name
+            ),
+        ),
+        Deploy::InstanceRefresh => {
+            let group = group(plan);
+            Run::new(
+                "Take back",
+                format!("{REFRESH} {group} {} previous", released(context, name)),
+            )
+        }
+        Deploy::Kustomize | Deploy::Canary | Deploy::None => Run::new(
+            "Take back",
+            format!(
+                "deployments=({})\nkubectl --namespace {namespace} rollout undo \"${{deployments[@]}}\"\nfor deployment in \"${{deployments[@]}}\"; do\n  kubectl --namespace {namespace} rollout status \"$deployment\" --timeout={seconds}s\ndone",
+                in_bash(plan)
+            ),
+        ),
+    }
+}
+
+/// The Deployments as items of an array of bash.
+fn in_bash(plan: &Plan) -> String {
+    let names: Vec<String> = deployments(plan)
+        .map(|name| format!("deployment/{name}"))
+        .collect();
+    names.join(" ")
+}
+
+const CANARY: &str = "deploy/pipeline/canary.sh";
+const REFRESH: &str = "deploy/pipeline/refresh.sh";
+
+/// The scripts that jobs call, by path.
+#[must_use]
+pub fn scripts(environments: &BTreeMap<Name, Plan>) -> BTreeMap<String, &'static str> {
+    let mut scripts = BTreeMap::new();
+    for (_, plan) in delivered(environments) {
+        match method(plan) {
+            Deploy::Canary => {
+                scripts.insert(CANARY.to_owned(), include_str!("scripts/canary.sh"));
+            }
+            Deploy::InstanceRefresh => {
+                scripts.insert(REFRESH.to_owned(), include_str!("scripts/refresh.sh"));
+            }
+            _ => {}
+        }
+    }
+    debug_assert!(scripts.keys().all(|path| path.starts_with(DEPLOY)));
+    scripts
+}
