@@ -1,8 +1,6 @@
 //! The targets: what can be rendered, by name.
 
 use crate::{
-    Input, Rendered, alertmanager, ansible, argocd, cloudformation, compose, dockerfile, flux,
-    grafana, k6, kubernetes, kustomize, locust, nginx, openapi, prometheus, systemd, userdata,
     Input, Rendered, alertmanager, ansible, architecture, argocd, cloudformation, cloudwatch,
     compose, dockerfile, flux, github_actions, gitlab_ci, grafana, helm, k6, kubernetes, kustomize,
     locust, loki, nginx, openapi, otel_collector, prometheus, runbook, systemd, terraform,
