@@ -435,3 +435,6 @@ fn tidy(folder: &str) -> String {
     let tidy = folder.trim_start_matches("./").trim_end_matches('/');
     if tidy.is_empty() { "." } else { tidy }.to_owned()
 }
+
+#[cfg(test)]
+mod tests;

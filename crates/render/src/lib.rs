@@ -23,6 +23,7 @@ pub mod names;
 pub mod nginx;
 pub mod openapi;
 pub mod prometheus;
+pub mod readme;
 mod rendered;
 pub mod runbook;
 pub mod systemd;

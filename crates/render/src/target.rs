@@ -2,7 +2,7 @@
 
 use crate::{
     Input, Rendered, architecture, compose, dockerfile, github_actions, gitlab_ci, k6, kubernetes,
-    locust, nginx, openapi, prometheus, runbook, systemd, userdata,
+    locust, nginx, openapi, prometheus, readme, runbook, systemd, userdata,
 };
 
 /// One target.
@@ -45,6 +45,7 @@ pub const TARGETS: &[Target] = &[
     gitlab_ci::TARGET,
     architecture::TARGET,
     runbook::TARGET,
+    readme::TARGET,
 ];
 
 impl Target {
