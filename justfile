@@ -10,11 +10,17 @@ check:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
     cargo xtask tidy
     cargo xtask docs --check
-    shellcheck .ci/run
+    shellcheck .ci/run .ci/render-all .ci/rootfs .ci/rootfs.d/inside
 
 # Every test. What needs a server that is not installed says so and is skipped.
 test *ARGS:
     cargo test --workspace {{ARGS}}
+
+# Every example rendered, and each file fed to the program that would read it. `.ci/run` installs those.
+readers DIR="target/rendered":
+    rm -rf {{DIR}}
+    .ci/render-all {{DIR}}
+    python3 .ci/readers {{DIR}}
 
 # The measuring instruments themselves.
 test-benches:

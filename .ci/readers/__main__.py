@@ -24,6 +24,9 @@ def into_environment():
 
 if __name__ == "__main__":
     into_environment()
+    if absent := tools.missing(["python:yaml", "python:jsonschema"]):
+        print(f"readers: skipped: {', '.join(absent)} is not installed, see install_validators in .ci/run")
+        sys.exit(os.environ.get("WHARF_TEST_REQUIRE") == "all")
     import runner
 
     ap = argparse.ArgumentParser(usage="python3 .ci/readers TREE... [--only TARGET,...] [--readers NAME,...] [--jobs N]")

@@ -1,5 +1,7 @@
 """GitLab CI: its schema, jobs that refer to others, and the shell in their scripts."""
 
+import re
+
 import places
 import schemas
 import shell
@@ -9,6 +11,7 @@ from core import one
 TOOLS = ("check-jsonschema", "shellcheck")
 BATCH = 30
 
+NAME = re.compile(r"gitlab-ci\.ya?ml$|(^|/)\.gitlab/ci/[^/]+\.ya?ml$")
 # Keys at the top that are no jobs.
 RESERVED = {"default", "include", "stages", "variables", "workflow", "spec", "image", "services", "cache", "before_script", "after_script", "pages"}
 BUILT_IN_STAGES = [".pre", "build", "test", "deploy", ".post"]
@@ -16,7 +19,7 @@ BUILT_IN_STAGES = [".pre", "build", "test", "deploy", ".post"]
 
 def units(folder):
     for file in folder.files:
-        if folder.target == "gitlab-ci" and file.suffix in (".yml", ".yaml"):
+        if NAME.search(file.rel):
             yield one(folder, file)
 
 
@@ -56,6 +59,7 @@ def scripts(file, value, node):
         for key in ("before_script", "script", "after_script"):
             lines = job.get(key) if isinstance(job, dict) else None
             if lines and all(isinstance(line, str) for line in lines):
-                # Variables come from the pipeline: that one is not assigned says nothing here.
-                for _, message, rule in shell.checked("\n".join(lines), "bash", ["SC2154", "SC2148"]):
+                # Variables come from the pipeline, and the runner stops at the first failure: what shellcheck says of
+                # names without a value and of `cd` means nothing here.
+                for _, message, rule in shell.checked("\n".join(lines), "bash", ["SC2148", "SC2154", "SC2164"]):
                     yield file.finding(f"{name}: {key}: {message}", places.line(node, [name, key]), rule)

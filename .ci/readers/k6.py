@@ -85,7 +85,7 @@ def tried(file, path):
         names = re.findall(r"__ENV\.(\w+)|__ENV\[['\"](\w+)", file.text())
         given = standin.addresses([a or b for a, b in names], url)
         variables = [part for name, value in given.items() for part in ("-e", f"{name}={value}")]
-        result = tools.run("timeout", "30", "k6", "run", "--vus", "1", "--iterations", "1", "--quiet", *variables, path)
+        result = tools.run("timeout", "90", "k6", "run", "--vus", "1", "--iterations", "1", "--quiet", *variables, path)
     wrong = [line for line in result.stderr.splitlines() if "level=error" in line and "thresholds on metrics" not in line]
     if wrong or result.returncode not in (0, CROSSED):
         yield file.finding(" ".join(wrong)[-600:] or tools.said(result)[-600:], place(result.stderr), "run")

@@ -24,7 +24,8 @@ def units(folder):
     reached = {rel: reach(folder, roots, rel, set()) for rel in roots}
     inner = {rel for root, (_, folders) in reached.items() for rel in folders if rel != root}
     for rel in sorted(set(roots) - inner):
-        files = [roots[rel], *sorted(reached[rel][0] - {roots[rel]}, key=lambda file: file.rel)]
+        scripts = [file for file in folder.files if file.suffix == ".sh" and os.path.dirname(file.rel) in ("", rel)]
+        files = [roots[rel], *sorted(reached[rel][0] - {roots[rel]}, key=lambda file: file.rel), *scripts]
         yield together(folder, files, rel)
 
 
@@ -75,5 +76,5 @@ def built(unit, text):
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as out:
         out.write(text)
         out.flush()
-        for _, _, message, rule in manifests.check([out.name]):
+        for _, _, message, rule in manifests.check([out.name], manifests.secrets_given(unit.files)):
             yield unit.file.finding(f"built: {message}", rule=rule)

@@ -24,8 +24,8 @@ CRDS = Path(__file__).resolve().parent / "crds" / "crds.json.gz"
 OWN_GROUP = re.compile(r"(^|\.)k8s\.io$")
 
 
-def check(paths):
-    """(path, line, message, rule) for a set of files that are applied together."""
+def check(paths, given=()):
+    """(path, line, message, rule) for a set of files that are applied together, where the Secrets `given` are there."""
     sets = {}
     for path in paths:
         text = Path(path).read_text()
@@ -37,7 +37,7 @@ def check(paths):
     objects = [(path, value, node) for path, values in sets.items() for value, node in values]
     if not objects:
         return
-    made = secrets_made([value for _, value, _ in objects])
+    made = set(secrets_made([value for _, value, _ in objects])) | set(given)
     for path, line, message, rule in checked(paths, sets):
         missing = re.search(r": Secret '([^']+)' is not in this set$", message)
         if not (missing and missing[1] in made):
@@ -101,6 +101,13 @@ def custom(value):
         return
     for error in known.iter_errors(value):
         yield from schemas.explained(error)
+
+
+def secrets_given(files):
+    """The Secrets that a person makes beforehand, by the script that is rendered for it."""
+    for file in files:
+        if file.suffix == ".sh":
+            yield from re.findall(r"create secret (?:generic|tls|docker-registry) [\"']?([\w.-]+)", file.text())
 
 
 def secrets_made(values):

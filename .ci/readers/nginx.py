@@ -3,7 +3,6 @@
 import os
 import re
 import tempfile
-from functools import cache
 
 import tools
 from core import together
@@ -73,18 +72,15 @@ def matches(pattern, file):
 def read(units):
     for unit in units:
         with tempfile.TemporaryDirectory() as scratch:
+            certificate(scratch)
             yield from tested(unit, scratch)
 
 
-@cache
-def certificate():
-    """A key and a certificate, made once a process."""
-    folder = tempfile.mkdtemp(prefix="nginx-certificate")
+def certificate(folder):
     tools.run(
         "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
         "-subj", "/CN=localhost", "-keyout", f"{folder}/key.pem", "-out", f"{folder}/certificate.pem",
     )
-    return f"{folder}/certificate.pem", f"{folder}/key.pem"
 
 
 def tested(unit, scratch):
@@ -123,10 +119,9 @@ def test(path, scratch):
 
 def stand_in(text, copies, scratch):
     """The configuration as it would be on its machine, line for line."""
-    pem, key = certificate()
     text = VARIABLE.sub(lambda name: "8080" if "PORT" in name[1] else "localhost", text)
-    text = CERTIFICATE.sub(lambda at: f"{at[1]} {pem};", text)
-    text = KEY.sub(f"ssl_certificate_key {key};", text)
+    text = CERTIFICATE.sub(lambda at: f"{at[1]} {scratch}/certificate.pem;", text)
+    text = KEY.sub(f"ssl_certificate_key {scratch}/key.pem;", text)
     text = re.sub(r"^(\s*)(ssl_dhparam|user|load_module)\s[^;]*;", r"\1", text, flags=re.M)
     text = re.sub(r"\b(access_log|error_log|pid|lock_file)\s+/(?!dev/)[^\s;]*", rf"\1 {scratch}/logs/any", text)
     text = re.sub(r"\b(\w+_(?:temp|cache)_path)\s+/[^\s;]*", rf"\1 {scratch}/\1", text)

@@ -15,8 +15,8 @@ from core import Finding, walk
 # The slow ones first, so that nothing long is left over for the end.
 READERS = """
     ansible terraform helm kustomize kubernetes cloudformation locust grafana github_actions k6 prometheus compose
-    openapi nginx systemd shell mermaid dockerfile gitlab_ci alertmanager loki otel cloudwatch python
-    yaml_files json_files markdown svg plain
+    openapi nginx systemd shell mermaid dockerfile gitlab_ci alertmanager loki otel cloudwatch aws_input settings
+    python yaml_files json_files markdown svg plain
 """.split()
 
 ALLOW = Path(__file__).with_name("allow.yaml")

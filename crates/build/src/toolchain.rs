@@ -22,6 +22,7 @@ pub fn fill(plan: &mut Plan, base_dir: &Path) -> Result<(), DetectError> {
             build.toolchain = of(&detect::detect(&folder)?.kind);
         }
     }
+    wharf_plan::languages::fill(plan);
     Ok(())
 }
 

@@ -15,6 +15,7 @@ mod reference;
 mod rendered_dir;
 mod rendering;
 mod terminal;
+mod unenforced;
 
 pub use reference::reference;
 

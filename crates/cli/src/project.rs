@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context;
+use wharf_base::ids::Name;
 use wharf_engine::client::Client;
 use wharf_engine::state_dir::StateDir;
-use wharf_plan::model::Plan;
+use wharf_plan::model::{Plan, TargetKind};
 use wharf_plan::template::{Reference, Template};
 use wharf_spec::diagnostic::Severity;
 
@@ -96,8 +97,65 @@ impl Project {
     }
 }
 
+impl Project {
+    /// The plan, of an environment that runs on this machine.
+    pub(crate) fn local_plan(&self, global: &Global, output: &Output) -> anyhow::Result<Plan> {
+        let plan = self.plan(global, output)?;
+        let place = match plan.target.kind {
+            TargetKind::Local => return Ok(plan),
+            TargetKind::Compose => "with Compose",
+            TargetKind::Kubernetes => "on Kubernetes",
+            TargetKind::Ec2 => "on instances of EC2",
+        };
+        let bytes = self.read()?;
+        let runs_here = |name: &String| {
+            let (plan, _) = wharf_plan::resolve(&bytes, Some(name));
+            plan.is_some_and(|plan| plan.target.kind == TargetKind::Local)
+        };
+        let here = match wharf_plan::environments(&bytes)
+            .iter()
+            .find(|name| runs_here(name))
+        {
+            Some(name) => format!("`-e {name}` runs here"),
+            None => "without `-e` the file as it stands runs here".to_owned(),
+        };
+        let name = plan
+            .environment
+            .map(|name| name.to_string())
+            .unwrap_or_default();
+        Err(failure(
+            Code::Usage,
+            format!("the environment {name} runs {place}, not on this machine"),
+            format!("`wharf render` writes the files for it; {here}"),
+        ))
+    }
+}
+
 /// The values that the plan's `${env.…}` references have here.
 pub(crate) fn env_values(plan: &Plan) -> BTreeMap<String, String> {
+    references(plan)
+        .filter_map(|reference| match reference {
+            Reference::Env { name, .. } => Some((name.clone(), std::env::var(name).ok()?)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The values of the plan's `${secret.…}` references that are among the variables here.
+pub(crate) fn secret_values(plan: &Plan) -> BTreeMap<Name, String> {
+    references(plan)
+        .filter_map(|reference| match reference {
+            Reference::Secret(name) => {
+                let value = std::env::var(wharf_engine::secret_variable(name)).ok()?;
+                Some((name.clone(), value))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// Everything that what runs here refers to.
+fn references(plan: &Plan) -> impl Iterator<Item = &Reference> {
     let urls = plan
         .stores
         .values()
@@ -107,13 +165,7 @@ pub(crate) fn env_values(plan: &Plan) -> BTreeMap<String, String> {
         .values()
         .flat_map(|service| service.environment.values())
         .chain(urls);
-    templates
-        .flat_map(Template::references)
-        .filter_map(|reference| match reference {
-            Reference::Env { name, .. } => Some((name.clone(), std::env::var(name).ok()?)),
-            _ => None,
-        })
-        .collect()
+    templates.flat_map(Template::references)
 }
 
 /// Who asks, for the audit trail: the user that logged in, also behind `sudo`.

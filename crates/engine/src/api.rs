@@ -231,6 +231,9 @@ pub struct ReleaseRequest {
     pub base_dir: PathBuf,
     /// The values of the plan's `${env.…}` references; secret.
     pub env: BTreeMap<String, String>,
+    /// The values of its `${secret.…}` references that whoever asks knows.
+    #[serde(default)]
+    pub secrets: BTreeMap<Name, String>,
     /// Who asks.
     pub actor: String,
     /// Services whose replicas are replaced even if nothing of theirs changed.

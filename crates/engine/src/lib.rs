@@ -28,6 +28,7 @@ mod rollout;
 mod routing;
 mod run;
 mod saved;
+mod secret_values;
 mod secrets;
 mod server;
 mod shutdown;
@@ -37,4 +38,5 @@ mod stores;
 
 pub use run::{RunError, is_running, run};
 pub use saved::StateError;
+pub use secret_values::{SecretError, secret_variable};
 pub use secrets::EnvFileError;

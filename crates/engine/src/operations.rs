@@ -151,15 +151,12 @@ impl Engine {
         } else {
             request.services
         };
-        let env = self
-            .secrets_of(id)
-            .map_err(|error| refuse(error, ""))?
-            .env
-            .clone();
+        let kept = self.secrets_of(id).map_err(|error| refuse(error, ""))?;
         let request = ReleaseRequest {
             plan,
             base_dir,
-            env,
+            env: kept.env.clone(),
+            secrets: kept.secrets.clone(),
             actor: request.actor,
             restart,
             http: None,

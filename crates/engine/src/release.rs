@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use wharf_base::clock::Timestamp;
 use wharf_base::ids::{Name, ReleaseId};
-use wharf_plan::model::{Command, Condition, Plan, Rollout, Service};
+use wharf_plan::model::{Command, Condition, Plan, Rollout, Service, Source};
 
 use crate::api::Outcome;
 
@@ -103,14 +103,14 @@ impl Release {
     }
 }
 
-/// The digest of what a replica of `service` depends on. How many replicas there are and how they are rolled out is
-/// no part of it: changing that replaces none.
+/// The digest of what a replica of `service` depends on. How many replicas there are, how they are rolled out and what
+/// only rendered files say is no part of it: changing that replaces none.
 pub(crate) fn service_digest(
     service: &Service,
     artifact: Option<&Artifact>,
     secret_values: &str,
 ) -> String {
-    let neutral = Service {
+    let mut neutral = Service {
         replicas: 0,
         rollout: Rollout {
             surge: wharf_base::units::Share::Count(0),
@@ -119,8 +119,19 @@ pub(crate) fn service_digest(
             progress_deadline: std::time::Duration::ZERO,
             keep_old: std::time::Duration::ZERO,
         },
+        scale: None,
+        expose: None,
+        calls: vec![],
+        buckets: vec![],
+        writable: vec![],
+        static_files: BTreeMap::new(),
+        api: vec![],
         ..service.clone()
     };
+    if let Source::Build(build) = &mut neutral.source {
+        // What it is written in shows in the artifact.
+        build.toolchain = None;
+    }
     let plan =
         serde_json::to_string(&neutral).expect("a plan has only string keys and finite numbers");
     let artifact = artifact.map_or("", |artifact| artifact.digest.as_str());

@@ -9,7 +9,9 @@ use crate::api::{Accepted, ApiError, EventKind, Outcome, ReleaseRequest};
 use crate::engine::{Engine, refuse};
 use crate::release::{Artifact, Release, Revision, digest, service_digest};
 use crate::saved::Rollout;
+use crate::secret_values::secret_values;
 use crate::secrets::{Secrets, read_env_file};
+use crate::state_dir::StateDir;
 
 /// Releases that are kept; older ones that nothing refers to are forgotten.
 const RELEASES_KEPT: usize = 50;
@@ -39,7 +41,7 @@ impl Engine {
                 "stop it with `wharf down` first, or use another state directory",
             ));
         }
-        let secrets = read_secrets(&request).map_err(|error| crate::engine::api_error(&error))?;
+        let secrets = read_secrets(&request, &self.state)?;
         self.saved.project = Some(request.plan.name.clone());
         self.saved.last_release += 1;
         let id = ReleaseId(self.saved.last_release);
@@ -152,7 +154,7 @@ impl Engine {
             let digest = service_digest(
                 service,
                 artifact.as_ref(),
-                &secret_values(&secrets, &name, service),
+                &filled_with(&secrets, &name, service),
             );
             let before = base.as_ref().and_then(|base| base.revisions.get(&name));
             let inherited =
@@ -270,7 +272,7 @@ impl Engine {
 }
 
 /// What of the secrets a service depends on, as a digest.
-fn secret_values(secrets: &Secrets, name: &Name, service: &wharf_plan::model::Service) -> String {
+fn filled_with(secrets: &Secrets, name: &Name, service: &wharf_plan::model::Service) -> String {
     use wharf_plan::template::Reference;
     let mut parts: Vec<&str> = vec![];
     for (key, value) in secrets.files.get(name).into_iter().flatten() {
@@ -281,26 +283,28 @@ fn secret_values(secrets: &Secrets, name: &Name, service: &wharf_plan::model::Se
         .values()
         .flat_map(wharf_plan::template::Template::references)
     {
-        if let Reference::Env { name, .. } = reference {
-            parts.extend([
-                name.as_str(),
-                secrets.env.get(name).map_or("", String::as_str),
-            ]);
-        }
+        let (name, value) = match reference {
+            Reference::Env { name, .. } => (name.as_str(), secrets.env.get(name)),
+            Reference::Secret(name) => (name.as_str(), secrets.secrets.get(name)),
+            Reference::Field { .. } | Reference::Volume(_) | Reference::Wharf(_) => continue,
+        };
+        parts.extend([name, value.map_or("", String::as_str)]);
     }
     digest(&parts)
 }
 
-fn read_secrets(request: &ReleaseRequest) -> Result<Secrets, crate::secrets::EnvFileError> {
+fn read_secrets(request: &ReleaseRequest, state: &StateDir) -> Result<Secrets, ApiError> {
+    let values = secret_values(&request.plan, &request.secrets, &request.base_dir, state);
     let mut secrets = Secrets {
         env: request.env.clone(),
-        secrets: BTreeMap::new(),
+        secrets: values.map_err(|error| crate::engine::api_error(&error))?,
         files: BTreeMap::new(),
     };
     for (name, service) in &request.plan.services {
         let mut values = BTreeMap::new();
         for file in &service.env_files {
-            values.extend(read_env_file(&request.base_dir.join(file))?);
+            let read = read_env_file(&request.base_dir.join(file));
+            values.extend(read.map_err(|error| crate::engine::api_error(&error))?);
         }
         if !values.is_empty() {
             secrets.files.insert(name.clone(), values);

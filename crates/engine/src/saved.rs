@@ -1,8 +1,8 @@
-//! What survives the engine: one embedded database (redb), format version 1.
+//! What survives the engine: one embedded database (redb), format version 2.
 //!
 //! | table | key | value (JSON) |
 //! | --- | --- | --- |
-//! | `meta` | `format` | the format's version; a newer one is refused |
+//! | `meta` | `format` | the format's version; a newer one is refused, an older one is made into this one |
 //! | `meta` | `project` | [`Saved`]: targets, roll-out, scale, replicas, ports |
 //! | `releases` | release number | [`Release`] |
 //! | `audit` | count | [`AuditEntry`] |
@@ -10,6 +10,8 @@
 //! Every commit is durable (fsync) before the effects that it announces are carried out, so that a killed engine
 //! never has a process that its successor does not know of. No secret is ever in here: releases hold references and
 //! the digest of what they were filled with.
+
+mod format_1;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -25,7 +27,7 @@ use crate::api::{AuditEntry, Outcome};
 use crate::release::Release;
 
 /// The version of the database's content.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 /// Audit entries that are kept: a year of a release an hour.
 const AUDIT_MAX: u64 = 10_000;
@@ -329,7 +331,7 @@ fn check_format(database: &Database) -> Result<(), StateError> {
     let write = database.begin_write().map_err(storage)?;
     {
         let mut meta = write.open_table(META).map_err(storage)?;
-        write.open_table(RELEASES).map_err(storage)?;
+        let mut releases = write.open_table(RELEASES).map_err(storage)?;
         write.open_table(AUDIT).map_err(storage)?;
         let found = meta
             .get("format")
@@ -337,14 +339,30 @@ fn check_format(database: &Database) -> Result<(), StateError> {
             .map(|value| from_json("format", value.value()));
         match found.transpose()? {
             Some(found) if found > FORMAT => return Err(StateError::Newer { found }),
-            Some(_) => {}
-            None => {
-                meta.insert("format", to_json(&FORMAT).as_slice())
-                    .map_err(storage)?;
-            }
+            Some(1) => upgrade_releases(&mut releases)?,
+            Some(_) | None => {}
         }
+        meta.insert("format", to_json(&FORMAT).as_slice())
+            .map_err(storage)?;
     }
     write.commit().map_err(storage)
+}
+
+/// Every release of format 1, made into one of format 2.
+fn upgrade_releases(releases: &mut redb::Table<'_, u64, &[u8]>) -> Result<(), StateError> {
+    let mut upgraded = vec![];
+    for row in releases.iter().map_err(storage)? {
+        let (key, value) = row.map_err(storage)?;
+        let place = format!("release r{}", key.value());
+        let release = format_1::release(from_json(&place, value.value())?);
+        upgraded.push((key.value(), to_json(&release)));
+    }
+    for (number, release) in upgraded {
+        releases
+            .insert(number, release.as_slice())
+            .map_err(storage)?;
+    }
+    Ok(())
 }
 
 fn to_json<T: Serialize>(value: &T) -> Vec<u8> {
@@ -387,13 +405,13 @@ mod tests {
         write
             .open_table(META)
             .unwrap()
-            .insert("format", b"2".as_slice())
+            .insert("format", b"3".as_slice())
             .unwrap();
         write.commit().unwrap();
         drop(store);
         assert!(matches!(
             Store::open(&path).err(),
-            Some(StateError::Newer { found: 2 })
+            Some(StateError::Newer { found: 3 })
         ));
     }
 }

@@ -247,14 +247,36 @@ pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
     std::fs::rename(temporary, path)
 }
 
-/// So many random bytes from the kernel, as hexadecimal digits.
-pub(crate) fn random_hex(bytes: usize) -> io::Result<String> {
+fn random(bytes: usize) -> io::Result<Vec<u8>> {
     let mut buffer = vec![0; bytes];
     let mut filled = 0;
     while filled < bytes {
         filled +=
             rustix::rand::getrandom(&mut buffer[filled..], rustix::rand::GetRandomFlags::empty())?;
     }
+    Ok(buffer)
+}
+
+/// So many random letters and digits.
+pub(crate) fn random_text(length: usize) -> io::Result<String> {
+    const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut text = String::with_capacity(length);
+    while text.len() < length {
+        // Of 256 bytes the last 8 are passed over, so that each letter is as likely as the others.
+        let bytes = random(length)?;
+        let letters = bytes.iter().filter_map(|byte| match usize::from(*byte) {
+            byte if byte < 248 => Some(char::from(LETTERS[byte % 62])),
+            _ => None,
+        });
+        text.extend(letters);
+    }
+    text.truncate(length);
+    Ok(text)
+}
+
+/// So many random bytes from the kernel, as hexadecimal digits.
+pub(crate) fn random_hex(bytes: usize) -> io::Result<String> {
+    let buffer = random(bytes)?;
     Ok(buffer.iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").expect("writing to a String never fails");
         text

@@ -5,6 +5,7 @@
 
 pub mod diff;
 pub mod flows;
+pub mod languages;
 pub mod images;
 pub mod model;
 pub mod pipeline;

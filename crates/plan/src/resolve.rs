@@ -3,19 +3,26 @@
 //! Every check of meaning happens here, for the file as it stands and for each of its environments, so that a file that
 //! passes for one environment passes for all. Pure: the same text gives the same plan.
 
+mod buckets;
+mod builds;
 mod cloud;
 mod databases;
 mod delivery;
 mod headers;
+mod jobs;
 mod kubernetes;
 mod load;
+mod load_balancer;
+mod machines;
 mod names;
 mod network;
+mod notify;
 mod observe;
 mod order;
 mod ports;
 mod probes;
 mod promql;
+mod reach;
 mod references;
 mod rollout;
 mod routes;
@@ -169,7 +176,7 @@ impl<'a> Resolver<'a> {
         };
         let cloud = self.cloud(target.kind, &application);
         let secrets = self.secrets();
-        let plan = Plan {
+        let mut plan = Plan {
             name: self.spec.name.value()?.clone(),
             environment: self.environment_name.parse().ok(),
             images: self.images(&services),
@@ -181,7 +188,7 @@ impl<'a> Resolver<'a> {
             objectives: self.objectives(),
             alerts: self.alerts(),
             notify: self.receivers(),
-            pipeline: self.pipeline(target.kind, &services),
+            pipeline: self.pipeline(target.kind),
             load: self.load(),
             versions: self.versions(),
             patches: self.patches(),
@@ -191,6 +198,7 @@ impl<'a> Resolver<'a> {
             routes,
             extensions,
         };
+        crate::languages::fill(&mut plan);
         self.check_buckets(&plan);
         Some(plan)
     }

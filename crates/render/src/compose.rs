@@ -8,7 +8,6 @@
 mod addresses;
 mod development;
 mod edge;
-mod nginx;
 mod parts;
 mod production;
 mod secrets;
@@ -42,6 +41,13 @@ fn make(input: &Input<'_>, out: &mut Rendered) {
     development::make(&stack, out);
     production::make(&stack, out);
     secrets::env_example(&stack, out);
+    out.add(
+        ".gitignore",
+        format!(
+            "# {}\n\n# Values of this machine, and secrets.\n.env\nsecrets/\n",
+            stack.header
+        ),
+    );
 }
 
 #[cfg(test)]

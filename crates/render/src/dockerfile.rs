@@ -12,12 +12,13 @@ pub(crate) mod runtime;
 use serde_json::json;
 use wharf_plan::model::{Framework, Language, Toolchain};
 
-use crate::exec_form::{exec_form, shell_word};
+use crate::exec_form::exec_form;
 use crate::images::{self, BuiltImage};
+use crate::machine::word;
 use crate::template::fill;
 use crate::{Input, Rendered, Scope, Target, header};
 use parts::Parts;
-pub(crate) use parts::{seconds, start_period};
+pub(crate) use parts::{interval, pinned, seconds, start_period, timeout};
 use runtime::Runtime;
 
 /// The target.
@@ -88,7 +89,7 @@ fn dockerfile(
     let build = image.build.command.as_ref().map(|command| {
         exec_form(command)
             .iter()
-            .map(|word| shell_word(word))
+            .map(|argument| word(argument))
             .collect::<Vec<_>>()
             .join(" ")
     });

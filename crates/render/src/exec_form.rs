@@ -36,16 +36,6 @@ pub fn needs_shell(command: &Command) -> bool {
     matches!(command, Command::Shell(line) if words(line).is_none())
 }
 
-/// `text` as one word of a POSIX shell.
-#[must_use]
-pub fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 /// The words of a line that a shell would only split and unquote; none: it would do more.
 fn words(line: &str) -> Option<Vec<String>> {
     let mut words = vec![];
@@ -99,12 +89,5 @@ mod tests {
         check("A=b c", &["/bin/sh", "-c", "A=b c"]);
         check("say \"it's", &["/bin/sh", "-c", "exec say \"it's"]);
         check("", &["/bin/sh", "-c", ""]);
-    }
-
-    #[test]
-    fn a_word_is_quoted_where_it_has_to_be() {
-        assert_eq!(shell_word("a/b.c"), "a/b.c");
-        assert_eq!(shell_word("it's $x"), r"'it'\''s $x'");
-        assert_eq!(shell_word(""), "''");
     }
 }

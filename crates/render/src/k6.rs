@@ -31,7 +31,7 @@ fn make(input: &Input<'_>, out: &mut Rendered) {
         let text = fill(
             include_str!("k6/scenario.js"),
             json!({
-                "header": header(input.base), "name": name, "file": format!("{name}.js"),
+                "header": header(input.base), "summary": load_profile::summary(scenario), "name": name, "file": format!("{name}.js"),
                 "base_url": literal(&load_profile::base_url(input.base, scenario)),
                 "stages": load_profile::stages(scenario).iter().map(|stage| json!({
                     "seconds": stage.seconds, "users": stage.users,

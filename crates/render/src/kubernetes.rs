@@ -7,15 +7,16 @@
 pub(crate) mod cluster;
 mod config;
 mod ingress;
+pub(crate) mod monitoring;
 mod namespace;
 mod object;
-mod order;
+pub(crate) mod order;
 mod pods;
 mod policies;
 mod probes;
 mod rbac;
 mod scaling;
-mod scripts;
+pub(crate) mod scripts;
 pub(crate) mod secrets;
 mod services;
 mod stores;
@@ -28,6 +29,7 @@ use crate::{Gap, Input, Rendered, Scope, Target, header};
 use cluster::Cluster;
 use config::Config;
 
+pub(crate) use cluster::ACCOUNT;
 pub use object::{Object, Stage};
 
 /// The target.
@@ -106,11 +108,12 @@ pub(crate) fn made(plan: &Plan, waves: bool) -> Made {
         made.objects.extend(objects);
     }
     ingress::objects(&cluster, &mut made);
+    made.objects.extend(monitoring::objects(&cluster));
     // Stable: what belongs to one file stays in the order in which it was made.
     made.objects
-        .sort_by(|a, b| (a.stage, &a.file).cmp(&(b.stage, &b.file)));
+        .sort_by(|a, b| (a.folder, a.stage, &a.file).cmp(&(b.folder, b.stage, &b.file)));
     if waves {
-        for object in &mut made.objects {
+        for object in made.objects.iter_mut().filter(|o| o.folder.is_empty()) {
             let wave = object.stage.wave();
             if wave != 0 {
                 object.annotate("argocd.argoproj.io/sync-wave", &wave.to_string());
@@ -156,6 +159,12 @@ fn gaps(cluster: &Cluster<'_>, config: &Config, made: &mut Made) {
                 "the number of the AWS account is not in the file: {} stands for it, and deploy.sh fills it in",
                 cluster::ACCOUNT
             ),
+        );
+    }
+    if plan.kubernetes.monitoring && plan.environment.is_some() {
+        made.gap(
+            "kubernetes.monitoring",
+            "the namespace `monitoring` watches one environment: of several on one cluster, the one that is applied last",
         );
     }
     for name in &config.unset {

@@ -4,24 +4,34 @@
 //! bytes. What a target cannot express it reports as a [`Gap`]; nothing is dropped in silence. Values of secrets never
 //! come here: the plan holds references only.
 
+pub mod alertmanager;
 pub mod ansible;
 pub mod architecture;
+pub mod argocd;
 pub mod cloudformation;
+pub mod cloudwatch;
 pub mod compose;
 pub mod dockerfile;
 pub mod exec_form;
+pub mod flux;
 mod gap;
 pub mod github_actions;
 pub mod gitlab_ci;
+pub mod grafana;
+pub mod helm;
 pub mod images;
 pub mod k6;
 pub mod kubernetes;
+pub mod kustomize;
+mod line;
 mod load_profile;
 pub mod locust;
+pub mod loki;
 pub mod machine;
 pub mod names;
 pub mod nginx;
 pub mod openapi;
+pub mod otel_collector;
 pub mod prometheus;
 pub mod readme;
 mod rendered;
@@ -29,6 +39,7 @@ pub mod runbook;
 pub mod systemd;
 pub mod target;
 pub mod template;
+pub mod terraform;
 pub mod userdata;
 pub mod values;
 pub mod yaml;

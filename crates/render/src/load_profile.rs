@@ -26,6 +26,31 @@ pub(crate) fn stages(scenario: &Scenario) -> Vec<Stage> {
         .collect()
 }
 
+/// What the scenario is, in words: `200 users for 15m, ramps included`.
+pub(crate) fn summary(scenario: &Scenario) -> String {
+    let ramps = if scenario.ramp_up.is_zero() && scenario.ramp_down.is_zero() {
+        ""
+    } else {
+        ", ramps included"
+    };
+    let users = match scenario.users {
+        1 => "1 user".to_owned(),
+        users => format!("{users} users"),
+    };
+    let seconds = scenario.duration.as_secs();
+    let duration = match (seconds / 60, seconds % 60) {
+        (1, 0) => "1 minute".to_owned(),
+        (minutes, 0) => format!("{minutes} minutes"),
+        _ => format!("{seconds} seconds"),
+    };
+    format!("{users} for {duration}{ramps}.")
+}
+
+/// A number as a person writes it.
+pub(crate) fn number(number: f64) -> String {
+    format!("{number}")
+}
+
 /// Where the scenario's service is asked unless somebody says otherwise.
 pub(crate) fn base_url(plan: &Plan, scenario: &Scenario) -> String {
     let route = plan.routes.iter().find(|route| {

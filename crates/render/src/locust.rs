@@ -28,8 +28,9 @@ fn make(input: &Input<'_>, out: &mut Rendered) {
     for (name, scenario) in &input.base.load {
         let file = format!("{name}.py");
         let limits = &scenario.thresholds;
-        let millis =
-            |limit: Option<std::time::Duration>| limit.map(|limit| limit.as_secs_f64() * 1000.0);
+        let millis = |limit: Option<std::time::Duration>| {
+            limit.map(|limit| load_profile::number(limit.as_secs_f64() * 1000.0))
+        };
         let think = scenario.think_time.as_secs_f64();
         let mut at = 0;
         let stages: Vec<Value> = load_profile::stages(scenario)
@@ -43,15 +44,15 @@ fn make(input: &Input<'_>, out: &mut Rendered) {
         let text = fill(
             include_str!("locust/scenario.py"),
             json!({
-                "header": header(input.base), "file": file, "name": name,
+                "header": header(input.base), "summary": load_profile::summary(scenario), "file": file, "name": name,
                 "class": class(name.as_str()),
                 "base_url": literal(&load_profile::base_url(input.base, scenario)),
                 "stages": stages, "users": scenario.users, "duration": at,
                 "p95": millis(limits.p95), "p99": millis(limits.p99),
-                "errors": limits.errors.map(wharf_base::units::Percent::fraction),
-                "rate": limits.rate.map(wharf_base::units::Rate::per_second),
+                "errors": limits.errors.map(|errors| load_profile::number(errors.fraction())),
+                "rate": limits.rate.map(|rate| load_profile::number(rate.per_second())),
                 "judged": limits.p95.is_some() || limits.p99.is_some() || limits.errors.is_some() || limits.rate.is_some(),
-                "tasks": tasks(scenario), "think": (think > 0.0).then_some(think),
+                "tasks": tasks(scenario), "think": load_profile::number(think),
             }),
         );
         out.add(file, text);

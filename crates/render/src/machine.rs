@@ -4,7 +4,8 @@
 //! **What a machine asks for when it boots.** The user data is the same text on every machine: no address and no secret is
 //! filled in. The stack, whoever makes it, keeps each store's address in the SSM parameter [`endpoint_parameter`] and the
 //! ARN of the store's secret (a JSON with `username` and `password`) in [`secret_parameter`]; the plan's secrets are in
-//! Secrets Manager under their own keys ([`secret_key`]). The role of the machine may read exactly these.
+//! Secrets Manager under their own keys. Which commit runs is in [`revision_parameter`], where there is one. The role of the
+//! machine may read exactly these.
 //!
 //! A machine that is up completes the lifecycle hook [`ready_hook`] of the group [`group_name`]; one that fails abandons
 //! it and is replaced.
@@ -54,6 +55,12 @@ impl<'a> Machine<'a> {
     #[must_use]
     pub fn root(&self) -> String {
         format!("/opt/{}", self.plan.name)
+    }
+
+    /// What is written while services run, and the home of their user.
+    #[must_use]
+    pub fn state(&self) -> String {
+        format!("/var/lib/{}", self.plan.name)
     }
 
     /// The checked-out source.
@@ -107,6 +114,28 @@ impl<'a> Machine<'a> {
     #[must_use]
     pub fn unit(&self, service: &Name) -> String {
         format!("{}-{service}", self.plan.name)
+    }
+
+    /// How many replicas of a service one machine runs: one of what has a port, since it has the port.
+    #[must_use]
+    pub fn instances(&self, service: &Service) -> u32 {
+        if service.ports.is_empty() && service.schedule.is_none() && !service.singleton {
+            service.replicas.max(1)
+        } else {
+            1
+        }
+    }
+
+    /// The unit of a service, or the pattern of its instances' units.
+    #[must_use]
+    pub fn units(&self, service: &Name) -> String {
+        let many = self
+            .plan
+            .services
+            .get(service)
+            .is_some_and(|service| self.instances(service) > 1);
+        let instances = if many { "@*" } else { "" };
+        format!("{}{instances}.service", self.unit(service))
     }
 
     /// Where secrets and the variables made of them are while the machine runs.
@@ -170,7 +199,7 @@ impl Addresses for Machine<'_> {
     }
 
     fn volume(&self, _service: &Service, volume: &Name) -> String {
-        format!("/var/lib/{}/{volume}", self.plan.name)
+        format!("{}/{volume}", self.state())
     }
 }
 
@@ -224,6 +253,14 @@ pub fn endpoint_parameter(cloud: &Cloud, store: &Name) -> String {
 #[must_use]
 pub fn secret_parameter(cloud: &Cloud, store: &Name) -> String {
     format!("/{}/{store}/secret", cloud.prefix)
+}
+
+/// The SSM parameter that holds the commit to run; without it, machines run the newest of their branch. Pipelines write it
+/// before they replace the machines.
+#[must_use]
+pub fn revision_parameter(plan: &Plan) -> String {
+    let environment = plan.environment.as_ref().map_or("", |name| name.as_str());
+    format!("/{}/{environment}/revision", plan.name)
 }
 
 /// The auto-scaling group.

@@ -14,6 +14,7 @@ use wharf_plan::model::{Plan, Route, RouteAction, Service, TargetKind, Tls};
 use crate::machine::{self, Machine, is_static};
 use crate::{Input, Rendered, Scope, Target, header};
 use writer::Writer;
+pub(crate) use writer::word;
 
 /// The target.
 pub const TARGET: Target = Target {
@@ -37,9 +38,28 @@ pub struct Site<'a> {
     pub tls: TlsAt,
     /// Networks whose `X-Forwarded-For` is believed, beside those of the routes.
     pub trusted: Vec<String>,
-    /// Resolves hosts while it runs, for networks whose addresses change: `127.0.0.11` in Docker.
+    /// Resolves hosts while it runs, for networks whose addresses change: `127.0.0.11` in Docker. Such an Nginx is in a
+    /// container: without root, with one folder to write to.
     pub resolver: Option<&'a str>,
 }
+
+impl Site<'_> {
+    fn in_container(&self) -> bool {
+        self.resolver.is_some()
+    }
+
+    /// The port of plain HTTP.
+    fn port(&self) -> u16 {
+        if self.in_container() {
+            CONTAINER_PORT
+        } else {
+            80
+        }
+    }
+}
+
+/// The port of an Nginx in a container, where it has no right to a lower one.
+pub const CONTAINER_PORT: u16 = 8080;
 
 /// Who ends TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,10 +157,15 @@ fn gaps(plan: &Plan, out: &mut Rendered) {
 pub fn configuration(site: &Site<'_>, header: &str) -> String {
     let mut out = Writer::new();
     out.comment(header);
-    out.line("user www-data;");
-    out.line("worker_processes auto;");
-    out.line("worker_rlimit_nofile 16384;");
-    out.line("pid /run/nginx.pid;");
+    if site.in_container() {
+        out.line("worker_processes auto;");
+        out.line("pid /tmp/nginx.pid;");
+    } else {
+        out.line("user www-data;");
+        out.line("worker_processes auto;");
+        out.line("worker_rlimit_nofile 16384;");
+        out.line("pid /run/nginx.pid;");
+    }
     out.blank();
     out.open("events");
     // Two descriptors a request: the client's and the upstream's.
@@ -169,11 +194,18 @@ fn http(site: &Site<'_>, out: &mut Writer) {
         "gzip_types application/javascript application/json image/svg+xml text/css text/plain;",
     );
     if let Some(resolver) = site.resolver {
-        out.line(&format!("resolver {resolver} valid=10s;"));
+        out.blank();
+        out.comment("Containers come and go with other addresses.");
+        out.line(&format!("resolver {resolver} valid=10s ipv6=off;"));
+        out.blank();
+        out.comment("The only folder that may be written to.");
+        for what in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
+            out.line(&format!("{what}_temp_path /tmp/{what};"));
+        }
     }
     dollar(site, out);
     trusted(site, out);
-    log::trace_and_log(out);
+    log::trace_and_log(site.in_container(), out);
     headers(site, out);
     limits(site, out);
     upstreams(site, out);
@@ -184,7 +216,7 @@ fn http(site: &Site<'_>, out: &mut Writer) {
         out.blank();
         out.comment("A host that no route names.");
         out.open("server");
-        out.line("listen 80 default_server;");
+        out.line(&format!("listen {} default_server;", site.port()));
         out.line("return 404;");
         out.close();
     }
@@ -314,6 +346,10 @@ fn limits(site: &Site<'_>, out: &mut Writer) {
 }
 
 fn upstreams(site: &Site<'_>, out: &mut Writer) {
+    // An upstream's address is looked up once.
+    if site.in_container() {
+        return;
+    }
     let mut seen = BTreeSet::new();
     let actions = site
         .plan
@@ -334,9 +370,6 @@ fn upstreams(site: &Site<'_>, out: &mut Writer) {
         let host = site.hosts.get(service).map_or("127.0.0.1", String::as_str);
         out.blank();
         out.open(&format!("upstream {}", upstream(meant, service, port)));
-        if site.resolver.is_some() {
-            out.line(&format!("zone {} 64k;", upstream(meant, service, port)));
-        }
         // The only one is never taken out: a failed request is answered, not saved up.
         out.line(&format!("server {host}:{number} max_fails=0;"));
         out.line("keepalive 32;");
@@ -404,7 +437,7 @@ fn server(site: &Site<'_>, index: usize, route: &Route, out: &mut Writer) {
             out.line("ssl_session_tickets off;");
         }
         None => {
-            out.line(&format!("listen 80{default};"));
+            out.line(&format!("listen {}{default};", site.port()));
             out.line(&format!("server_name {name};"));
         }
     }
@@ -490,17 +523,22 @@ fn forwarding(route: &Route, out: &mut Writer) {
     }
 }
 
-/// A server on loopback for the exporter of Nginx and whoever asks whether Nginx itself is up.
-fn own_health(site: &Site<'_>, out: &mut Writer) {
-    let taken: BTreeSet<u16> = site
-        .plan
+/// The port of loopback on which Nginx tells its own figures.
+#[must_use]
+pub fn own_port(plan: &Plan) -> u16 {
+    let taken: BTreeSet<u16> = plan
         .services
         .values()
         .flat_map(|service| service.ports.values().copied())
         .collect();
-    let port = (8081..u16::MAX)
+    (8081..u16::MAX)
         .find(|port| !taken.contains(port))
-        .unwrap_or(8081);
+        .unwrap_or(8081)
+}
+
+/// A server on loopback for the exporter of Nginx and whoever asks whether Nginx itself is up.
+fn own_health(site: &Site<'_>, out: &mut Writer) {
+    let port = own_port(site.plan);
     out.blank();
     out.comment("Nginx's own figures, for its exporter.");
     out.open("server");

@@ -40,8 +40,19 @@ fn make(input: &Input<'_>, out: &mut Rendered) {
             document.add(plan, name, operation, out);
         }
     }
+    let operations: Vec<String> = document
+        .paths
+        .iter()
+        .flat_map(|(path, item)| {
+            let methods = item
+                .entries()
+                .iter()
+                .map(|entry| entry.key.to_ascii_uppercase());
+            methods.map(move |method| format!("{method} {path}"))
+        })
+        .collect();
     let mut info = map! {
-        "title" => plan.name.as_str(),
+        "title" => format!("{} REST API", plan.name),
         "version" => version(plan),
     };
     info.set(
@@ -56,9 +67,9 @@ fn make(input: &Input<'_>, out: &mut Rendered) {
         .collect();
     let mut schemas = Map::new();
     for (name, schema) in document.schemas {
-        schemas.set(name, Yaml::from(schema));
+        schemas.set(name, ordered(Yaml::from(schema)));
     }
-    schemas.set("Problem", Yaml::from(problem()));
+    schemas.set("Problem", ordered(Yaml::from(problem())));
     let mut responses = Map::new();
     for (status, name, description) in REFUSALS {
         if document.refused.contains(&status) {
@@ -85,7 +96,8 @@ fn make(input: &Input<'_>, out: &mut Rendered) {
             "schemas" => schemas,
         },
     };
-    out.yaml("openapi.yaml", &header(plan), vec![file.into()]);
+    let head = format!("{}\n\n{}", header(plan), operations.join(", "));
+    out.yaml("openapi.yaml", &head, vec![file.into()]);
 }
 
 /// The refusals that operations share.
@@ -324,7 +336,10 @@ fn version(plan: &Plan) -> String {
                 _ => None,
             }
         });
-    told.unwrap_or_else(|| plan.images.tag.clone())
+    // `latest` is no version.
+    let tag = Some(&plan.images.tag).filter(|tag| *tag != "latest");
+    told.or_else(|| tag.cloned())
+        .unwrap_or_else(|| "1.0.0".to_owned())
 }
 
 /// The names between braces of a path.
@@ -369,6 +384,32 @@ fn refusal(description: &str) -> Map {
         "description" => description,
         "headers" => headers,
         "content" => map! { "application/json" => schema.clone(), "application/problem+json" => schema },
+    }
+}
+
+/// A JSON Schema with its keywords in the order in which people write them.
+fn ordered(schema: Yaml) -> Yaml {
+    const ORDER: [&str; 8] = [
+        "$ref",
+        "title",
+        "description",
+        "type",
+        "format",
+        "enum",
+        "required",
+        "properties",
+    ];
+    match schema {
+        Yaml::Map(map) => {
+            let mut ordered_map = Map::new();
+            for entry in map.entries() {
+                ordered_map.set(entry.key.clone(), ordered(entry.value.clone()));
+            }
+            ordered_map.lead_with(&ORDER);
+            Yaml::Map(ordered_map)
+        }
+        Yaml::List(items) => Yaml::List(items.into_iter().map(ordered).collect()),
+        other => other,
     }
 }
 

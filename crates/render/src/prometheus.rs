@@ -138,6 +138,13 @@ fn gaps(plan: &Plan, out: &mut Rendered) {
             );
         }
     }
+    if plan.target.kind == TargetKind::Local && words.ingress().is_some() {
+        out.gap(
+            "routes",
+            "the local ingress tells its metrics on its control socket, which Prometheus cannot read: relay it to the address \
+             in targets/ingress.yml, for example with socat",
+        );
+    }
     let counted: Vec<_> = budgets(&words)
         .iter()
         .map(|budget| &budget.objective.name)

@@ -54,8 +54,8 @@ fn make(input: &Input<'_>, out: &mut Rendered) {
     if from == SecretsFrom::File {
         out.add("secrets.env.example", secrets_example(&machine));
     }
-    out.add("sysusers.conf", sysusers(&machine));
-    out.add("tmpfiles.conf", tmpfiles(&machine));
+    out.add(format!("sysusers.d/{}.conf", plan.name), sysusers(&machine));
+    out.add(format!("tmpfiles.d/{}.conf", plan.name), tmpfiles(&machine));
     for (name, service) in &plan.services {
         gaps(name, service, out);
     }
@@ -147,12 +147,11 @@ fn secrets_example(machine: &Machine<'_>) -> String {
 /// <https://www.freedesktop.org/software/systemd/man/sysusers.d.html>
 fn sysusers(machine: &Machine<'_>) -> String {
     format!(
-        "# {}\n# Install as /usr/lib/sysusers.d/{}.conf.\nu {} - \"Services of {}\" {} /usr/sbin/nologin\n",
+        "# {}\nu {} - \"Services of {}\" {} /usr/sbin/nologin\n",
         header(machine.plan),
-        machine.plan.name,
         machine.user(),
         machine.plan.name,
-        machine.root(),
+        machine.state(),
     )
 }
 
@@ -160,7 +159,7 @@ fn sysusers(machine: &Machine<'_>) -> String {
 fn tmpfiles(machine: &Machine<'_>) -> String {
     let (user, root, project) = (machine.user(), machine.root(), &machine.plan.name);
     format!(
-        "# {}\n# Install as /usr/lib/tmpfiles.d/{project}.conf.\n\
+        "# {}\n\
          d {root} 0755 root root -\n\
          d /etc/{project} 0700 root root -\n\
          d /var/lib/{project} 0750 {user} {user} -\n\

@@ -4,15 +4,13 @@
 //! stack of the same prefix. What only the stack knows the machine asks for (see [`crate::machine`]). EC2 takes at most
 //! [`LIMIT`] bytes.
 
-use std::fmt::Write as _;
-
 use wharf_base::ids::Name;
 use wharf_plan::model::{Build, Framework, Language, Plan, Service, Source, StoreEngine};
 use wharf_plan::template::{Field, Part, Reference};
 
 use crate::machine::{
     Machine, SecretsFrom, environment_program, group, group_name, heredoc_end, log_group,
-    ready_hook, word,
+    ready_hook, revision_parameter, word,
 };
 use crate::{Input, Rendered, Scope, Target, header, images, nginx, systemd, template};
 
@@ -111,7 +109,8 @@ pub fn script(plan: &Plan) -> Option<String> {
         .map(|unit| unit.name.as_str())
         .filter(|name| {
             let plain = name.ends_with(".service") && !name.ends_with("@.service");
-            plain && !name.ends_with("-environment.service") && !has_timer(&units, name)
+            let own = ["-environment.service", "-rotation.service"];
+            plain && !own.iter().any(|own| name.ends_with(own)) && !has_timer(&units, name)
         })
         .collect();
     let health = &cloud.load_balancer.health;
@@ -125,8 +124,10 @@ pub fn script(plan: &Plan) -> Option<String> {
             "hook": word(&ready_hook(cloud)),
             "user": machine.user(),
             "root": machine.root(),
+            "state": machine.state(),
             "source_folder": machine.source(),
             "git": word(source),
+            "revision": word(&revision_parameter(plan)),
             "branch": word(plan.target.branch.as_deref().unwrap_or("main")),
             "packages": packages(plan).join(" "),
             "venvs": virtual_environments(&machine),
@@ -230,7 +231,7 @@ fn statics(machine: &Machine<'_>) -> Vec<serde_json::Value> {
         for files in service.static_files.values() {
             let files = files.trim_start_matches("./");
             let space = if folders.is_empty() { "" } else { " " };
-            let _ = write!(folders, "{space}{}", word(&format!("{folder}/{files}")));
+            folders.push_str(&format!("{space}{}", word(&format!("{folder}/{files}"))));
         }
         statics.push(serde_json::json!({
             "service": name.as_str(),
@@ -250,7 +251,9 @@ fn files(machine: &Machine<'_>, units: &[systemd::Unit]) -> Vec<serde_json::Valu
     let mut files = vec![];
     let mut add = |mode: &str, path: String, text: String| {
         let end = heredoc_end("END", &text);
-        files.push(serde_json::json!({ "mode": mode, "path": path, "text": text, "end": end }));
+        // The operator is also a mark of the templates.
+        let begin = format!("<<'{end}'");
+        files.push(serde_json::json!({ "mode": mode, "path": path, "text": text, "begin": begin, "end": end }));
     };
     let made = "Made by wharf.";
     let program = environment_program(machine, SecretsFrom::Aws, made);

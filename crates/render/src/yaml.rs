@@ -111,6 +111,13 @@ impl Map {
             .map(|entry| &entry.value)
     }
 
+    /// The value of a key, to change it.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Yaml> {
+        let mut entries = self.entries.iter_mut();
+        let entry = entries.find(|entry| entry.key == key);
+        entry.map(|entry| &mut entry.value)
+    }
+
     /// The keys and values, in order.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {

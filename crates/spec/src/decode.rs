@@ -22,7 +22,7 @@ pub use record::{FieldInfo, RecordInfo};
 pub(crate) use record::{Reader, key_of, paragraph, record, record_schema};
 pub use scalars::{Count, Port, StatusRange, Unlimited};
 pub use texts::{Cidr, EnvName, Folder, HeaderName, HostPattern, UrlPath};
-pub(crate) use words::words;
+pub(crate) use words::{near_word, words};
 
 use std::collections::BTreeMap;
 

@@ -4,13 +4,14 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use wharf_engine::api::{Accepted, ReleaseRequest};
 use wharf_engine::client::Client;
+use wharf_plan::model::Plan;
 
 use crate::args::{Global, Listen, ReleaseArgs};
 use crate::exit::{Code, failure};
 use crate::follow::{Ended, expect_complete, follow};
 use crate::launcher::{block_on, ensure_engine};
 use crate::output::Output;
-use crate::project::{Project, actor, env_values};
+use crate::project::{Project, actor, env_values, secret_values};
 
 pub(crate) fn run(global: &Global, args: &ReleaseArgs, output: &Output) -> anyhow::Result<Code> {
     let project = Project::locate(global)?;
@@ -54,13 +55,22 @@ pub(crate) async fn request(
     listen: Listen,
     output: &Output,
 ) -> anyhow::Result<(Client, Accepted)> {
-    let plan = project.plan(global, output)?;
-    let env = env_values(&plan);
+    let plan = project.local_plan(global, output)?;
+    request_of(plan, project, listen).await
+}
+
+/// Asks for a release of a plan.
+pub(crate) async fn request_of(
+    plan: Plan,
+    project: &Project,
+    listen: Listen,
+) -> anyhow::Result<(Client, Accepted)> {
     let client = ensure_engine(&project.state).await?;
     let request = ReleaseRequest {
+        env: env_values(&plan),
+        secrets: secret_values(&plan),
         plan,
         base_dir: project.base_dir.clone(),
-        env,
         actor: actor(),
         restart: vec![],
         http: listen.http,

@@ -15,6 +15,7 @@ use crate::follow::{expect_complete, follow};
 use crate::launcher::block_on;
 use crate::output::{Output, Style, paint};
 use crate::project::Project;
+use crate::unenforced;
 
 /// How long everything may take to stop after Ctrl-C.
 const STOP_WAIT: Duration = Duration::from_secs(180);
@@ -77,7 +78,11 @@ async fn start(
     args: &Up,
     output: &Output,
 ) -> anyhow::Result<()> {
-    let (client, accepted) = release::request(project, global, args.listen, output).await?;
+    let plan = project.local_plan(global, output)?;
+    if let Some(line) = unenforced::line(&plan) {
+        output.progress(&paint(&line, Style::Faint, output.color_err));
+    }
+    let (client, accepted) = release::request_of(plan, project, args.listen).await?;
     let ended = follow(&project.state, &client, &accepted, global.timeout, output).await?;
     expect_complete(accepted.release, &ended)?;
     summary(&client, output).await

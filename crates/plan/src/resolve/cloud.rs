@@ -4,17 +4,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use wharf_base::ids::Name;
-use wharf_base::units::{Bytes, Percent};
+use wharf_base::units::Percent;
 use wharf_spec::diagnostic::{Code, Diagnostic};
 use wharf_spec::model as spec;
-use wharf_spec::span::{Field, Span, Spanned};
+use wharf_spec::span::{Field, Spanned};
 
 use super::Resolver;
 use super::names::{LABEL_MAX, joined};
 use crate::model::{
-    Alarms, Bastion, Bucket, Check, Cloud, Compute, Database, LoadBalancer, Network, Nodes,
-    ParameterValue, Plan, Protection, Provider, RemoteState, Route, RouteAction, Service, Stacks,
-    Store, StoresBy, TargetHealth, TargetKind,
+    Alarms, Cloud, Compute, Database, ParameterValue, Protection, Provider, RemoteState, Route,
+    Service, Stacks, Store, StoresBy, TargetKind,
 };
 use crate::template::{Field as StoreField, Part, Reference};
 
@@ -25,17 +24,6 @@ const LOG_DAYS: [u64; 22] = [
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
     3288, 3653,
 ];
-/// Two vCPUs and 4 GiB: what a cluster's own parts leave room beside.
-const INSTANCE: &str = "t3.medium";
-const BASTION: &str = "t3.micro";
-/// One for each zone.
-const NODES_MIN: u32 = 2;
-const DISK: Bytes = Bytes(50 << 30);
-const CPU: Percent = Percent::whole(70);
-/// As an auto-scaling group has it.
-const GRACE: Duration = Duration::from_secs(300);
-/// The longest part of a bucket's name before the account's twelve digits (S3: 63 characters).
-const BUCKET_MAX: usize = LABEL_MAX - 13;
 
 /// What of the plan the cloud follows from.
 pub(super) struct Application<'p> {
@@ -152,6 +140,9 @@ impl Resolver<'_> {
         let Some(environment) = self.environment else {
             return;
         };
+        if environment.target.key_span().is_some() && environment.target.get().is_none() {
+            return;
+        }
         let local = matches!(kind, TargetKind::Local | TargetKind::Compose);
         let sections = [
             ("cloud", environment.cloud.key_span(), local),
@@ -219,263 +210,6 @@ impl Resolver<'_> {
             });
         }
         compute
-    }
-
-    fn nodes(&mut self, cloud: &spec::Cloud, prefix: &str, compute: Compute) -> Nodes {
-        let absent = spec::Nodes::default();
-        let typed = cloud.nodes.value().unwrap_or(&absent);
-        self.check_machine(&typed.instance, "");
-        let min = typed.min.value().map_or(NODES_MIN, |min| min.0);
-        let min = match (&typed.min.value(), typed.max.value()) {
-            // Who says the most alone may mean fewer than the default.
-            (None, Some(max)) => min.min(max.0),
-            _ => min,
-        };
-        let desired = typed.desired.value().map_or_else(
-            || {
-                min.max(1)
-                    .min(typed.max.value().map_or(u32::MAX, |max| max.0))
-            },
-            |desired| desired.0,
-        );
-        let max = typed
-            .max
-            .value()
-            .map_or_else(|| (2 * min).max(desired), |max| max.0);
-        let order = [
-            (
-                "min",
-                min,
-                "desired",
-                desired,
-                typed.min.get().map(|count| &count.span),
-            ),
-            (
-                "desired",
-                desired,
-                "max",
-                max,
-                typed.desired.get().map(|count| &count.span),
-            ),
-            (
-                "min",
-                min,
-                "max",
-                max,
-                typed.min.get().map(|count| &count.span),
-            ),
-        ];
-        for (less, low, more, high, span) in order {
-            let span = span.or(typed.max.get().map(|count| &count.span));
-            if let (true, Some(span)) = (low > high, span) {
-                let message = format!("`{less}` {low} is above `{more}` {high}");
-                self.report(Diagnostic::error(Code::BAD_VALUE, span.clone(), message));
-                break;
-            }
-        }
-        if let Some(disk) = typed.disk.get()
-            && !(8 << 30..=16 << 40).contains(&disk.value.0)
-        {
-            let message = "expected a disk from 8Gi to 16Ti";
-            self.report(Diagnostic::error(
-                Code::BAD_VALUE,
-                disk.span.clone(),
-                message,
-            ));
-        }
-        let text = |typed: Option<String>, default: String| typed.unwrap_or(default);
-        let fetched = (compute == Compute::Ec2)
-            .then(|| cloud.repository.value())
-            .flatten()
-            .map(|repository| format!("https://github.com/{}.git", repository.0));
-        Nodes {
-            name: text(
-                typed.name.value().map(ToString::to_string),
-                joined(&[prefix, "nodes"], LABEL_MAX),
-            ),
-            cluster: text(
-                typed.cluster.value().map(ToString::to_string),
-                prefix.to_owned(),
-            ),
-            instance: text(
-                typed.instance.value().map(|machine| machine.0.clone()),
-                INSTANCE.to_owned(),
-            ),
-            min,
-            desired,
-            max,
-            disk: typed.disk.value().copied().unwrap_or(DISK),
-            image: typed.image.value().map(|image| image.0.clone()),
-            cpu: typed.cpu.value().copied().unwrap_or(CPU),
-            grace: typed.grace.value().copied().unwrap_or(GRACE),
-            spot: typed.spot.value().copied().unwrap_or(false),
-            source: typed
-                .source
-                .value()
-                .map(|source| source.0.clone())
-                .or(fetched),
-        }
-    }
-
-    fn buckets(&mut self, cloud: &spec::Cloud, prefix: &str) -> BTreeMap<Name, Bucket> {
-        let entries = cloud
-            .buckets
-            .value()
-            .map(|table| table.entries.as_slice())
-            .unwrap_or_default();
-        let mut names: BTreeMap<String, &Span> = BTreeMap::new();
-        let mut buckets = BTreeMap::new();
-        for entry in entries {
-            let Some(typed) = entry.value.as_ref().map(|typed| &typed.value) else {
-                continue;
-            };
-            let archive_after_days = self.days(&typed.archive_after);
-            let expire_after_days = self.days(&typed.expire_after);
-            if let (Some(archive), Some(expire), Some(span)) = (
-                archive_after_days,
-                expire_after_days,
-                typed.expire_after.get(),
-            ) && expire <= archive
-            {
-                let message = "objects are deleted before they go to cheaper storage";
-                self.report(Diagnostic::error(
-                    Code::BAD_VALUE,
-                    span.span.clone(),
-                    message,
-                ));
-            }
-            let default = || {
-                let stem = joined(&[prefix, entry.key.value.as_str()], BUCKET_MAX);
-                format!("{stem}-{{account}}")
-            };
-            let name = typed
-                .name
-                .value()
-                .map_or_else(default, |name| name.0.clone());
-            if let Some(first) = names.insert(name.clone(), &entry.key.span) {
-                let message = format!("two buckets are called `{name}`");
-                self.report(
-                    Diagnostic::error(Code::DUPLICATE_NAME, entry.key.span.clone(), message)
-                        .related(first.clone(), "the first one"),
-                );
-            }
-            let bucket = Bucket {
-                name,
-                versioned: typed.versioned.value().copied().unwrap_or(true),
-                archive_after_days,
-                expire_after_days,
-            };
-            buckets.insert(entry.key.value.clone(), bucket);
-        }
-        buckets
-    }
-
-    /// A time that is counted in days.
-    fn days(&mut self, typed: &Field<Duration>) -> Option<u32> {
-        let typed = typed.get()?;
-        let whole =
-            typed.value.as_secs().is_multiple_of(DAY.as_secs()) && typed.value.subsec_nanos() == 0;
-        if typed.value < DAY || !whole {
-            let message = "expected whole days, such as 30d";
-            self.report(Diagnostic::error(
-                Code::BAD_VALUE,
-                typed.span.clone(),
-                message,
-            ));
-        }
-        u32::try_from(typed.value.as_secs() / DAY.as_secs()).ok()
-    }
-
-    fn load_balancer(
-        &mut self,
-        cloud: &spec::Cloud,
-        application: &Application<'_>,
-    ) -> LoadBalancer {
-        let absent = spec::LoadBalancer::default();
-        let typed = cloud.load_balancer.value().unwrap_or(&absent);
-        let no_health = spec::TargetHealth::default();
-        let health = typed.health.value().unwrap_or(&no_health);
-        let interval = health
-            .interval
-            .value()
-            .copied()
-            .unwrap_or(Duration::from_secs(30));
-        let timeout = health
-            .timeout
-            .value()
-            .copied()
-            .unwrap_or(Duration::from_secs(5));
-        // Elastic Load Balancing: 5 to 300 s between two checks, 2 to 120 s for one.
-        let bounds = [(&health.interval, 5, 300), (&health.timeout, 2, 120)];
-        for (field, least, most) in bounds {
-            if let Some(typed) = field.get()
-                && !(Duration::from_secs(least)..=Duration::from_secs(most)).contains(&typed.value)
-            {
-                let message = format!("expected a time from {least}s to {most}s");
-                self.report(Diagnostic::error(
-                    Code::BAD_VALUE,
-                    typed.span.clone(),
-                    message,
-                ));
-            }
-        }
-        if let (Some(typed), true) = (
-            health.timeout.get().or(health.interval.get()),
-            timeout >= interval,
-        ) {
-            let message = "a check has to end before the next one: `timeout` is below `interval`";
-            self.report(Diagnostic::error(
-                Code::BAD_VALUE,
-                typed.span.clone(),
-                message,
-            ));
-        }
-        let in_zone = cloud.dns_zone.value().and_then(|zone| {
-            let suffix = format!(".{}", zone.0);
-            let hosts = application
-                .routes
-                .iter()
-                .filter_map(|route| route.host.as_ref());
-            hosts
-                .into_iter()
-                .find(|host| **host == zone.0 || host.ends_with(&suffix))
-                .cloned()
-        });
-        LoadBalancer {
-            public: typed.public.value().copied().unwrap_or(true),
-            certificate: typed
-                .certificate
-                .value()
-                .map(|certificate| certificate.0.clone())
-                .or(in_zone),
-            health: TargetHealth {
-                path: health
-                    .path
-                    .value()
-                    .map_or_else(|| health_path(application), |path| path.0.clone()),
-                interval,
-                timeout,
-                healthy: health.healthy.value().map_or(2, |count| count.0),
-                unhealthy: health.unhealthy.value().map_or(2, |count| count.0),
-            },
-        }
-    }
-
-    fn bastion(&mut self, cloud: &spec::Cloud, network: &Network) -> Option<Bastion> {
-        let typed = cloud.bastion.value()?;
-        self.check_machine(&typed.instance, "");
-        self.check_zone(&typed.zone, network);
-        Some(Bastion {
-            instance: typed
-                .instance
-                .value()
-                .map_or_else(|| BASTION.to_owned(), |machine| machine.0.clone()),
-            zone: typed
-                .zone
-                .value()
-                .map(|zone| zone.0.clone())
-                .or(network.zones.first().cloned())?,
-        })
     }
 
     fn log_retention(&mut self, cloud: &spec::Cloud) -> Duration {
@@ -574,39 +308,6 @@ impl Resolver<'_> {
                 ),
         }
     }
-
-    /// Buckets that services name and the cloud does not have.
-    pub(super) fn check_buckets(&mut self, plan: &Plan) {
-        let Some(cloud) = &plan.cloud else { return };
-        let spec = self.spec;
-        let entries = spec
-            .services
-            .value()
-            .map(|table| table.entries.as_slice())
-            .unwrap_or_default();
-        let typed = spec.cloud.value().and_then(|cloud| cloud.buckets.value());
-        for entry in entries {
-            let buckets = entry
-                .value
-                .as_ref()
-                .and_then(|typed| typed.value.buckets.value());
-            for bucket in buckets.map(|list| list.0.as_slice()).unwrap_or_default() {
-                let mentioned = typed.is_some_and(|table| table.mentions(bucket.value.as_str()));
-                if mentioned || self.findings.is_full() {
-                    continue;
-                }
-                let message = format!("the cloud has no bucket `{}`", bucket.value);
-                let diagnostic =
-                    Diagnostic::error(Code::UNKNOWN_NAME, bucket.span.clone(), message);
-                let names = cloud.buckets.keys().map(Name::as_str);
-                self.report(super::services::suggested(
-                    diagnostic,
-                    bucket.value.as_str(),
-                    names,
-                ));
-            }
-        }
-    }
 }
 
 fn place(kind: TargetKind) -> &'static str {
@@ -615,34 +316,6 @@ fn place(kind: TargetKind) -> &'static str {
         TargetKind::Compose => "on one machine with Compose",
         TargetKind::Kubernetes => "on Kubernetes",
         TargetKind::Ec2 => "on instances of EC2",
-    }
-}
-
-/// The path that the readiness probe of the service at `/` asks for.
-fn health_path(application: &Application<'_>) -> String {
-    let behind = |action: Option<&RouteAction>| match action? {
-        RouteAction::Service { service, .. } => application.services.get(service),
-        RouteAction::Redirect { .. } => None,
-    };
-    let front = application
-        .routes
-        .iter()
-        .find_map(|route| behind(route.paths.get("/")));
-    let any = || {
-        application
-            .routes
-            .iter()
-            .find_map(|route| behind(route.paths.values().next()))
-    };
-    match front
-        .or_else(any)
-        .and_then(|service| service.probes.readiness.as_ref())
-    {
-        Some(probe) => match &probe.check {
-            Check::Http { path, .. } => path.clone(),
-            Check::Tcp { .. } | Check::Exec { .. } => "/".to_owned(),
-        },
-        None => "/".to_owned(),
     }
 }
 

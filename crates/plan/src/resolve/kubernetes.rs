@@ -76,6 +76,10 @@ impl Resolver<'_> {
         ports: &Ports,
     ) -> Option<Expose> {
         let key = typed.expose.key_span()?.clone();
+        if !typed.schedule.is_absent() {
+            // It is reported with the other keys that a job has no use for.
+            return None;
+        }
         let expose = &typed.expose.value()?.0;
         if ports.primary.is_none() && !ports.incomplete {
             let message = format!("`{name}` has no port that could be exposed");
@@ -95,7 +99,11 @@ impl Resolver<'_> {
             Some(spec::ExposeKind::LoadBalancer) => ExposeKind::LoadBalancer,
             Some(spec::ExposeKind::ClusterIp) | None => ExposeKind::ClusterIp,
         };
-        if let (Some(port), true) = (expose.node_port.key_span(), kind != ExposeKind::NodePort) {
+        let unread = expose.kind.key_span().is_some() && expose.kind.get().is_none();
+        if let (Some(port), true) = (
+            expose.node_port.key_span(),
+            kind != ExposeKind::NodePort && !unread,
+        ) {
             let message = "`node_port` is the port of `kind: node_port`";
             self.report(Diagnostic::error(Code::NOT_HERE, port.clone(), message));
         }

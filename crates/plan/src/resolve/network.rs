@@ -54,8 +54,8 @@ impl Resolver<'_> {
                 }
             } else if field.is_absent() && (index < 2 || stores_apart) {
                 if too_small {
-                    self.too_small(typed, kind);
-                    continue;
+                    self.too_small(typed);
+                    break;
                 }
                 for zone in 0..zones.len() {
                     if let Some(net) = cut(cidr, first + zone) {
@@ -210,16 +210,15 @@ impl Resolver<'_> {
         ));
     }
 
-    fn too_small(&mut self, typed: &spec::Network, kind: &str) {
+    fn too_small(&mut self, typed: &spec::Network) {
         let Some(cidr) = typed.cidr.get() else { return };
         let message = format!(
             "the network {} is too small to be cut by itself",
             cidr.value.0
         );
         self.report(
-            Diagnostic::error(Code::BAD_VALUE, cidr.span.clone(), message).help(format!(
-                "give its `{kind}` subnets, or a network of at least /23"
-            )),
+            Diagnostic::error(Code::BAD_VALUE, cidr.span.clone(), message)
+                .help("give its `public` and `private` subnets, or a network of at least /23"),
         );
     }
 }

@@ -7,14 +7,11 @@ use wharf_base::ids::Name;
 use wharf_base::units::{Bytes, Percent};
 use wharf_spec::diagnostic::{Code, Diagnostic};
 use wharf_spec::model as spec;
-use wharf_spec::span::{Span, Spanned};
+use wharf_spec::span::Span;
 
 use super::Resolver;
-use super::services::suggested;
-use crate::model::{
-    Alert, Channel, Indicator, Objective, Receiver, Severity, Telemetry, Thresholds,
-};
-use crate::template::{Reference, Template};
+use super::notify::severity_of;
+use crate::model::{Alert, Indicator, Objective, Severity, Telemetry, Thresholds};
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// As Prometheus' own examples; half of it is the shortest look that a rule of one minute needs.
@@ -244,182 +241,6 @@ impl Resolver<'_> {
         }
         alerts
     }
-
-    /// Reports names that `notify` does not have.
-    pub(super) fn check_receivers(&mut self, names: &[Spanned<Name>]) {
-        for name in names {
-            let known = match self.spec.notify.value() {
-                Some(table) => table.mentions(name.value.as_str()),
-                None => !self.spec.notify.is_absent(),
-            };
-            if known || self.findings.is_full() {
-                continue;
-            }
-            let spec = self.spec;
-            let keys = spec
-                .notify
-                .value()
-                .into_iter()
-                .flat_map(|table| table.keys());
-            let message = format!("there is no receiver `{}` in `notify`", name.value);
-            let diagnostic = Diagnostic::error(Code::UNKNOWN_NAME, name.span.clone(), message);
-            self.report(suggested(diagnostic, name.value.as_str(), keys));
-        }
-    }
-
-    pub(super) fn receivers(&mut self) -> BTreeMap<Name, Receiver> {
-        let spec = self.spec;
-        let entries = spec
-            .notify
-            .value()
-            .map(|table| table.entries.as_slice())
-            .unwrap_or_default();
-        let mut receivers = BTreeMap::new();
-        for entry in entries {
-            let Some(typed) = &entry.value else { continue };
-            let Some(channel) = self.channel(&typed.value, &entry.key.span) else {
-                continue;
-            };
-            let severities = match typed.value.severities.value() {
-                Some(list) => {
-                    let mut severities: Vec<Severity> = list
-                        .0
-                        .iter()
-                        .map(|severity| severity_of(severity.value))
-                        .collect();
-                    severities.sort_unstable();
-                    severities.dedup();
-                    severities
-                }
-                None => vec![Severity::Critical, Severity::Warning, Severity::Info],
-            };
-            receivers.insert(
-                entry.key.value.clone(),
-                Receiver {
-                    channel,
-                    severities,
-                },
-            );
-        }
-        receivers
-    }
-
-    fn channel(&mut self, typed: &spec::Receiver, key: &Span) -> Option<Channel> {
-        let ways: Vec<(&str, &Span)> = [
-            ("slack", typed.slack.key_span()),
-            ("pagerduty", typed.pagerduty.key_span()),
-            ("email", typed.email.key_span()),
-            ("webhook", typed.webhook.key_span()),
-        ]
-        .into_iter()
-        .filter_map(|(word, span)| Some((word, span?)))
-        .collect();
-        match ways.as_slice() {
-            [] => {
-                let message =
-                    "nobody can be told: expected `slack`, `pagerduty`, `email` or `webhook`";
-                self.report(Diagnostic::error(Code::MISSING_KEY, key.clone(), message));
-                return None;
-            }
-            [_] => {}
-            [(first, span), (second, other), ..] => {
-                let message = format!("`{first}` and `{second}` exclude each other");
-                self.report(
-                    Diagnostic::error(Code::EXCLUSIVE, (*other).clone(), message)
-                        .related((*span).clone(), "the other one")
-                        .help("make two receivers of them"),
-                );
-                return None;
-            }
-        }
-        if let (Some(url), true) = (typed.url.key_span(), typed.slack.is_absent()) {
-            let message = "`url` is Slack's webhook";
-            self.report(
-                Diagnostic::error(Code::NOT_HERE, url.clone(), message)
-                    .help("for another address: `webhook: https://…`"),
-            );
-        }
-        if let Some(channel) = typed.slack.get() {
-            if typed.url.is_absent() {
-                let message = "Slack is told by a webhook";
-                self.report(
-                    Diagnostic::error(Code::MISSING_KEY, channel.span.clone(), message)
-                        .help("add `url: ${secret.slack-webhook}`, and the secret to `secrets`"),
-                );
-            }
-            return Some(Channel::Slack {
-                channel: channel.value.0.clone(),
-                url: self.secret_text(typed.url.get()?, true)?,
-            });
-        }
-        if let Some(pagerduty) = typed.pagerduty.get() {
-            return Some(Channel::Pagerduty {
-                key: self.secret_text(pagerduty, true)?,
-            });
-        }
-        if let Some(email) = typed.email.value() {
-            return Some(Channel::Email {
-                to: email.0.clone(),
-            });
-        }
-        let webhook = typed.webhook.get()?;
-        let url = self.secret_text(webhook, false)?;
-        let plain = url.references().next().is_none();
-        if plain && !webhook.value.starts_with("https://") && !webhook.value.starts_with("http://")
-        {
-            let message = "expected a URL that begins with https://";
-            self.report(Diagnostic::error(
-                Code::BAD_VALUE,
-                webhook.span.clone(),
-                message,
-            ));
-        }
-        Some(Channel::Webhook { url })
-    }
-
-    /// A text that may refer to secrets and to nothing else; it has to, where what it says is one.
-    fn secret_text(&mut self, text: &Spanned<String>, is_secret: bool) -> Option<Template> {
-        let template = self.template(text);
-        let foreign = template
-            .references()
-            .find(|reference| !matches!(reference, Reference::Secret(_)));
-        if let Some(foreign) = foreign {
-            let message = format!(
-                "`{}` is not known where alerts are sent from; only `${{secret.NAME}}` is",
-                wharf_spec::diagnostic::excerpt(&foreign.to_string())
-            );
-            self.report(Diagnostic::error(
-                Code::BAD_REFERENCE,
-                text.span.clone(),
-                message,
-            ));
-            return None;
-        }
-        self.check_references(text, &template, &[]);
-        let bad = text.value.is_empty()
-            || text
-                .value
-                .chars()
-                .any(|c| c.is_control() || c.is_whitespace());
-        if bad || template.parts.is_empty() {
-            let message = "expected one word, such as `${secret.slack-webhook}`";
-            self.report(Diagnostic::error(
-                Code::BAD_VALUE,
-                text.span.clone(),
-                message,
-            ));
-            return None;
-        }
-        if is_secret && template.references().next().is_none() {
-            let message = "a secret stands in the file";
-            self.report(
-                Diagnostic::error(Code::PASSWORD, text.span.clone(), message)
-                    .help("name it under `secrets`, and write `${secret.NAME}` here"),
-            );
-            return None;
-        }
-        Some(template)
-    }
 }
 
 fn thresholds(typed: Option<&spec::Thresholds>) -> Thresholds {
@@ -444,13 +265,5 @@ fn thresholds(typed: Option<&spec::Thresholds>) -> Thresholds {
             .copied()
             .unwrap_or(Percent::whole(10)),
         hold: typed.r#for.value().copied().unwrap_or(HOLD),
-    }
-}
-
-fn severity_of(typed: spec::Severity) -> Severity {
-    match typed {
-        spec::Severity::Critical => Severity::Critical,
-        spec::Severity::Warning => Severity::Warning,
-        spec::Severity::Info => Severity::Info,
     }
 }

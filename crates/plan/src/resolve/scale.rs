@@ -44,6 +44,7 @@ impl Resolver<'_> {
                 Diagnostic::error(Code::NOT_HERE, key.clone(), message)
                     .related(span.clone(), "its count is fixed by this"),
             );
+            return None;
         }
         let scale = typed.scale.value()?;
         let min = scale.min.value().map_or(1, |min| min.0);

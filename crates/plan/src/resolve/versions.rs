@@ -205,7 +205,7 @@ impl Resolver<'_> {
             let framework = build
                 .framework
                 .value()
-                .map(|framework| super::services::written_in(*framework));
+                .map(|framework| super::builds::written_in(*framework));
             let tool = match build.language.value().copied().or(framework) {
                 Some(spec::Language::Python) => "python",
                 Some(spec::Language::Node) => "node",

@@ -146,13 +146,13 @@ fn crash_looping(words: &Vocabulary<'_>, service: &Name) -> Alerting {
     )
     .says(
         "{{ $labels.service }} crashes again and again",
-        "A replica was restarted {{ $value | humanize }} times within a quarter of an hour. Its last log lines say why: \
+        "A replica was restarted at least three times within a quarter of an hour. Its last log lines say why: \
          `kubectl logs --previous`.",
     )
     .example(
         Example::fires("a replica restarts every three minutes", 20)
             .given(&restarts, "0 0 0 1 1 1 2 2 2 3 3 3 4 4 4 5 5 5 6 6 6 7")
-            .so(&at(words, service), "5.357"),
+            .so(&at(words, service), ""),
     )
     .example(Example::quiet("a replica restarted once", 20).given(&restarts, "0x10 1x10"))
 }

@@ -330,11 +330,7 @@ fn given(
     let requests = requests?;
     let steps = example.at.as_secs() / 60 + 10;
     let failed = (ratio * 100_000.0).round();
-    let endpoint = if requests.users.is_empty() {
-        ""
-    } else {
-        "endpoint=\"/a\", "
-    };
+    let endpoint = requests.example_endpoint();
     let base = format!(
         "{endpoint}namespace=\"{}\", service=\"{}\"",
         words.namespace, objective.service

@@ -230,11 +230,7 @@ fn counter(
         status: label,
         ..
     } = requests;
-    let endpoint = if requests.users.is_empty() {
-        ""
-    } else {
-        "endpoint=\"/a\", "
-    };
+    let endpoint = requests.example_endpoint();
     format!(
         "{counter}{{{endpoint}method=\"GET\", namespace=\"{}\", service=\"{service}\", {label}=\"{status}\"}}",
         words.namespace
@@ -245,11 +241,7 @@ fn bucket(words: &Vocabulary<'_>, requests: &Requests<'_>, service: &Name, bound
     let Requests {
         histogram, status, ..
     } = requests;
-    let endpoint = if requests.users.is_empty() {
-        ""
-    } else {
-        "endpoint=\"/a\", "
-    };
+    let endpoint = requests.example_endpoint();
     format!(
         "{histogram}_bucket{{{endpoint}le=\"{bound}\", method=\"GET\", namespace=\"{}\", service=\"{service}\", {status}=\"200\"}}",
         words.namespace

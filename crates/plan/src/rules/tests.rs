@@ -33,7 +33,7 @@ fn requests_of_a_service_without_metrics_are_those_of_the_ingress() {
         rate.expr,
         "sum by (namespace, service) (rate(http_requests_total{service=~\"backend|websocket\", endpoint!~\"/health|/metrics\"}[5m]))\n\
          or\n\
-         sum by (namespace, service) (rate(nginx_ingress_controller_requests{service=\"frontend\"}[5m]))"
+         sum by (namespace, service) (rate(nginx_ingress_controller_requests{service=\"frontend\", namespace=\"chat-app-prod\"}[5m]))"
     );
 }
 

@@ -43,11 +43,21 @@ pub struct Requests<'a> {
     pub status: &'static str,
     /// The services that it knows.
     pub services: Vec<&'a Name>,
-    /// A matcher that leaves out what no user asks: probes and scrapes. Empty: nothing is left out.
+    /// A matcher that leaves out what no user asks of this plan: probes and scrapes, other namespaces. Empty: nothing is
+    /// left out.
     pub users: String,
 }
 
 impl Requests<'_> {
+    /// The labels of an example's series before those that differ: an endpoint that users ask.
+    pub(super) fn example_endpoint(&self) -> &'static str {
+        if self.users.starts_with("endpoint") {
+            "endpoint=\"/a\", "
+        } else {
+            ""
+        }
+    }
+
     /// The matchers for all its services, or for one, and `further` ones.
     #[must_use]
     pub fn matchers(&self, service: Option<&Name>, further: &str) -> String {
@@ -179,7 +189,12 @@ impl<'a> Vocabulary<'a> {
                 histogram,
                 status,
                 services: self.fronted.clone(),
-                users: String::new(),
+                // A cluster's ingress counts the requests of every namespace.
+                users: if self.on_kubernetes() {
+                    one_of("namespace", [self.namespace])
+                } else {
+                    String::new()
+                },
             });
         }
         all

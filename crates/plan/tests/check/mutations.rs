@@ -41,6 +41,31 @@ const TOKENS: &[&str] = &[
     "environments",
     "prod",
     "patches",
+    "scale",
+    "expose",
+    "secrets",
+    "kubernetes",
+    "cloud",
+    "network",
+    "zones",
+    "us-east-1a",
+    "us-east-1",
+    "databases",
+    "buckets",
+    "telemetry",
+    "objectives",
+    "alerts",
+    "notify",
+    "pipeline",
+    "load",
+    "versions",
+    "target",
+    "ec2",
+    "10.0.1.0/24",
+    "250/month",
+    "99.9%",
+    "20Gi..40Gi",
+    "sum(rate(a[5m]))",
     "singleton",
     "true",
     "false",
@@ -169,9 +194,16 @@ fn damaged(mut bytes: Vec<u8>, damages: &[Damage]) -> Vec<u8> {
 }
 
 fn good_files() -> Vec<Vec<u8>> {
-    crate::fixtures::cases("plan")
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let examples = std::fs::read_dir(examples).unwrap();
+    let examples = examples.map(|entry| entry.unwrap().path());
+    let cases = crate::fixtures::cases("plan").into_iter().chain(examples);
+    let files = cases.map(|case| case.join("wharf.yaml"));
+    let mut files: Vec<_> = files.filter(|file| file.is_file()).collect();
+    files.sort();
+    files
         .iter()
-        .map(|case| std::fs::read(case.join("wharf.yaml")).unwrap())
+        .map(|file| std::fs::read(file).unwrap())
         .collect()
 }
 

@@ -40,6 +40,24 @@ fn written(folder: &Path, area: &str) -> (std::path::PathBuf, Vec<std::path::Pat
     (schema, files)
 }
 
+/// The examples of the repository, likewise.
+fn examples(folder: &Path) -> Vec<std::path::PathBuf> {
+    let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let mut files = vec![];
+    for entry in std::fs::read_dir(all).unwrap() {
+        let example = entry.unwrap().path();
+        let Ok(bytes) = std::fs::read(example.join("wharf.yaml")) else {
+            continue;
+        };
+        let tree = wharf_spec::yaml::parse(&bytes, &mut Findings::default()).unwrap();
+        let name = example.file_name().unwrap().to_str().unwrap();
+        let file = folder.join(format!("example-{name}.json"));
+        std::fs::write(&file, wharf_spec::decode::to_json(&tree).to_string()).unwrap();
+        files.push(file);
+    }
+    files
+}
+
 #[test]
 fn good_files_pass_a_foreign_validator() {
     const TOOL: &str = "check-jsonschema";
@@ -47,7 +65,8 @@ fn good_files_pass_a_foreign_validator() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let (schema, files) = written(folder.path(), "plan");
+    let (schema, mut files) = written(folder.path(), "plan");
+    files.extend(examples(folder.path()));
     let meta = Command::new(TOOL)
         .arg("--check-metaschema")
         .arg(&schema)

@@ -80,6 +80,7 @@ fn of_service(stack: &Stack<'_>, name: &Name, service: &Service, ports: &mut Por
         _ => &mut made,
     };
     made.set_full("develop", watch(stack, name, service));
+    made.lead_with(&["image", "build", "command"]);
     made
 }
 

@@ -2,22 +2,22 @@
 //!
 //! Traefik reads a file and no socket of Docker: who holds that socket is root on the server.
 
+use std::collections::BTreeMap;
+
 use wharf_plan::model::{Route, Tls};
 
-use super::nginx;
 use super::production::finish;
 use super::stack::Stack;
+use super::{parts, statics};
+use crate::dockerfile::pinned;
+use crate::nginx::{self, CONTAINER_PORT, Site, TlsAt};
 use crate::yaml::{Map, Yaml};
 use crate::{Rendered, list, map};
 
-/// The newest versions that are known here.
-const TRAEFIK: &str = "v3.5";
-const NGINX: &str = "1.28";
-
-/// The port of Nginx behind Traefik.
-pub(super) const NGINX_PORT: u16 = 8080;
-/// Where Nginx answers for itself.
-pub(super) const NGINX_HEALTH_PORT: u16 = 8081;
+/// Docker's name server.
+const RESOLVER: &str = "127.0.0.11";
+/// Where Docker's networks are, and so Traefik.
+const PRIVATE: [&str; 3] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
 
 /// Whether there are routes at all.
 pub(super) fn is_there(stack: &Stack<'_>) -> bool {
@@ -62,7 +62,19 @@ pub(super) fn make(stack: &Stack<'_>, services: &mut Map, configs: &mut Map, out
         &stack.header,
         vec![dynamic(stack).into()],
     );
-    out.add("nginx/nginx.conf", nginx::configuration(stack));
+    let folders = stack.statics.keys();
+    let site = Site {
+        plan: stack.plan,
+        hosts: BTreeMap::new(),
+        folders: folders.map(|name| (*name, statics::root(name))).collect(),
+        tls: TlsAt::Elsewhere,
+        trusted: PRIVATE.map(str::to_owned).to_vec(),
+        resolver: Some(RESOLVER),
+    };
+    out.add(
+        "nginx/nginx.conf",
+        nginx::configuration(&site, &stack.header),
+    );
 }
 
 /// The volumes of both.
@@ -79,7 +91,7 @@ pub(super) fn volumes(stack: &Stack<'_>) -> Map {
 }
 
 fn traefik(stack: &Stack<'_>) -> Map {
-    let version = stack.plan.versions.get("traefik").map_or(TRAEFIK, |v| v);
+    let version = version(stack, "traefik");
     let command = [
         "--providers.file.filename=/etc/traefik/dynamic.yml",
         "--entrypoints.web.address=:8000",
@@ -94,7 +106,7 @@ fn traefik(stack: &Stack<'_>) -> Map {
         "--global.checknewversion=false",
         "--global.sendanonymoususage=false",
     ];
-    let mut made = map! { "image" => format!("traefik:{}", super::parts::literal(version)) };
+    let mut made = map! { "image" => format!("traefik:{}", version) };
     made.set("command", command.map(Yaml::from).to_vec());
     made.set_with_comment(
         "It writes the certificates to a new volume, which belongs to root; it has none of root's capabilities.",
@@ -121,21 +133,22 @@ fn traefik(stack: &Stack<'_>) -> Map {
     );
     let test = ["CMD", "traefik", "healthcheck", "--ping"].map(Yaml::from);
     made.set("healthcheck", healthcheck(test.to_vec()));
-    made.set("deploy", limits("0.50", "256M"));
+    made.set("deploy", limits("0.5", "256M"));
     finish(&mut made, "30s");
     made
 }
 
 fn nginx_server(stack: &Stack<'_>) -> Map {
-    let version = stack.plan.versions.get("nginx").map_or(NGINX, |v| v);
+    let version = stack.plan.versions.get("nginx").map(String::as_str);
+    let image = pinned("nginxinc/nginx-unprivileged", version, "alpine");
     let mut made = map! {
-        "image" => format!("nginxinc/nginx-unprivileged:{}-alpine", super::parts::literal(version)),
+        "image" => parts::literal(&image),
         "tmpfs" => list!["/tmp"],
         "configs" => list![map! { "source" => "nginx", "target" => "/etc/nginx/nginx.conf" }],
     };
     let folders = stack.statics.values().flatten();
     let mounts: Vec<String> = folders
-        .map(|folder| format!("{}:{}:ro", folder.volume, folder.mount))
+        .map(|folder| format!("{}:{}:ro", folder.volume, parts::literal(&folder.mount)))
         .collect();
     made.set_full("volumes", mounts);
     made.set("networks", list![stack.edge.as_str(), stack.app.as_str()]);
@@ -147,10 +160,11 @@ fn nginx_server(stack: &Stack<'_>) -> Map {
         );
     }
     made.set_full("depends_on", depends);
-    let url = format!("http://127.0.0.1:{NGINX_HEALTH_PORT}/");
+    let port = nginx::own_port(stack.plan);
+    let url = format!("http://127.0.0.1:{port}/stub_status");
     let test = ["CMD", "wget", "-q", "-O", "/dev/null", &url].map(Yaml::from);
     made.set("healthcheck", healthcheck(test.to_vec()));
-    made.set("deploy", limits("0.50", "128M"));
+    made.set("deploy", limits("0.5", "128M"));
     finish(&mut made, "30s");
     made
 }
@@ -162,16 +176,24 @@ fn copier(stack: &Stack<'_>, service: &wharf_base::ids::Name, image: &str) -> Ma
     let steps: Vec<String> = copied
         .iter()
         .map(|folder| {
-            let from = crate::exec_form::shell_word(&format!("{}/.", folder.folder));
-            format!("rm -rf {to}/* && cp -R {from} {to}/", to = folder.mount)
+            let from = crate::machine::word(&format!("{}/.", folder.folder));
+            let to = crate::machine::word(&folder.mount);
+            format!("rm -rf {to}/* && cp -R {from} {to}/")
         })
         .collect();
-    let tag = super::parts::operator("TAG", Some(&stack.plan.images.tag));
-    let mut made = map! {
-        "image" => format!("{}:{tag}", super::parts::literal(image)),
-        "entrypoint" => Yaml::Inline(vec!["/bin/sh".into(), "-euc".into()]),
-        "command" => list![super::parts::literal(&steps.join(" && "))],
-    };
+    let tag = parts::operator("TAG", Some(&stack.plan.images.tag));
+    let mut made = map! { "image" => format!("{}:{tag}", parts::literal(image)) };
+    if stack.plan.images.registry.is_none() {
+        made.set_some(
+            "build",
+            parts::build(stack, service, parts::Mode::Production),
+        );
+    }
+    made.set(
+        "entrypoint",
+        Yaml::Inline(vec!["/bin/sh".into(), "-euc".into()]),
+    );
+    made.set("command", list![parts::literal(&steps.join(" && "))]);
     made.set_with_comment(
         "A new volume belongs to root; this container has none of root's capabilities and no network.",
         "user",
@@ -179,7 +201,7 @@ fn copier(stack: &Stack<'_>, service: &wharf_base::ids::Name, image: &str) -> Ma
     );
     let mounts: Vec<String> = copied
         .iter()
-        .map(|folder| format!("{}:{}", folder.volume, folder.mount))
+        .map(|folder| format!("{}:{}", folder.volume, parts::literal(&folder.mount)))
         .collect();
     made.set("volumes", mounts);
     made.set("network_mode", "none");
@@ -211,7 +233,7 @@ fn dynamic(stack: &Stack<'_>) -> Map {
             },
         );
     }
-    let server = map! { "url" => format!("http://{}:{NGINX_PORT}", stack.nginx) };
+    let server = map! { "url" => format!("http://{}:{CONTAINER_PORT}", stack.nginx) };
     map! {
         "http" => map! {
             "routers" => routers,
@@ -235,12 +257,16 @@ fn rule(route: &Route) -> String {
 fn healthcheck(test: Vec<Yaml>) -> Map {
     map! {
         "test" => Yaml::Inline(test),
-        "interval" => "30s",
+        "interval" => "10s",
         "timeout" => "5s",
         "retries" => 3,
         "start_period" => "10s",
-        "start_interval" => "2s",
     }
+}
+
+fn version(stack: &Stack<'_>, tool: &str) -> String {
+    let version = stack.plan.versions.get(tool);
+    parts::literal(version.map_or("latest", String::as_str))
 }
 
 fn limits(cpus: &str, memory: &str) -> Map {

@@ -127,12 +127,10 @@ pub(super) fn health(stack: &Stack<'_>, name: &Name, service: &Service) -> Optio
     test.extend(words);
     Some(map! {
         "test" => command(&test),
-        "interval" => "30s",
-        "timeout" => dockerfile::seconds(probe.timeout),
+        "interval" => dockerfile::seconds(dockerfile::interval(probe)),
+        "timeout" => dockerfile::seconds(dockerfile::timeout(probe)),
         "retries" => probe.failure_threshold.max(1),
         "start_period" => dockerfile::seconds(dockerfile::start_period(service)),
-        // Until it is healthy for the first time, others wait for it.
-        "start_interval" => "2s",
     })
 }
 
@@ -222,9 +220,11 @@ pub(super) fn env_files(stack: &Stack<'_>, service: &Service) -> Vec<Yaml> {
         .collect()
 }
 
-/// An amount of memory in Compose's units, in which `M` is 1024 * 1024.
+/// An amount of memory in Compose's units, in which `M` is 1024 * 1024 bytes.
 pub(super) fn memory(bytes: Bytes) -> String {
-    if bytes.0 > 0 && bytes.0.is_multiple_of(1 << 20) {
+    if bytes.0 > 0 && bytes.0.is_multiple_of(1 << 30) {
+        format!("{}G", bytes.0 >> 30)
+    } else if bytes.0 > 0 && bytes.0.is_multiple_of(1 << 20) {
         format!("{}M", bytes.0 >> 20)
     } else {
         format!("{}b", bytes.0)

@@ -134,6 +134,13 @@ pub(super) fn make(stack: &Stack<'_>, out: &mut Rendered) {
         head.push_str("  ./make-secrets.sh\n");
     }
     head.push_str("  docker compose --file docker-compose.prod.yml up --detach --wait");
+    for (name, service) in &stack.services {
+        if runtime::is_django(service) && stack.is_routed(name) {
+            head.push_str(&format!(
+                "\n\nThe first administrator:\n  docker compose --file docker-compose.prod.yml run --rm {name} python manage.py createsuperuser"
+            ));
+        }
+    }
     out.yaml("docker-compose.prod.yml", &head, vec![file.into()]);
     secrets::make_script(stack, out);
 }

@@ -2,10 +2,8 @@
 //! by a script that the program then replaces. An image without a shell cannot do that: its secrets are variables of
 //! whoever starts the stack.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-
 use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 use wharf_base::ids::Name;
 use wharf_plan::model::{Service, StoreEngine};
 
@@ -81,6 +79,9 @@ impl Carried {
             by_file,
             ..Self::default()
         };
+        // The service that an image is called after comes first: it gives the script its name.
+        let mut all = all;
+        all.sort_by_key(|(name, _, _)| stack.built(name).is_none_or(|image| image.name != *name));
         for (name, _, variables) in &all {
             let Some(script) = carried.script_of(stack, variables) else {
                 continue;
@@ -136,20 +137,19 @@ impl Carried {
             stack.header
         );
         for secret in secrets {
-            let _ = writeln!(
-                script,
-                "{}=$(cat /run/secrets/{secret})",
+            script.push_str(&format!(
+                "{}=$(cat /run/secrets/{secret})\n",
                 names::identifier(secret)
-            );
+            ));
         }
         script.push('\n');
         let mut exported = vec![];
         for variable in written {
             let value: String = variable.pieces.iter().map(piece_in_shell).collect();
-            let _ = writeln!(script, "{}=\"{value}\"", variable.name);
+            script.push_str(&format!("{}=\"{value}\"\n", variable.name));
             exported.push(variable.name.as_str());
         }
-        let _ = write!(script, "export {}\n\nexec \"$@\"\n", exported.join(" "));
+        script.push_str(&format!("export {}\n\nexec \"$@\"\n", exported.join(" ")));
         Some(script)
     }
 }
@@ -195,7 +195,7 @@ pub(super) fn make_script(stack: &Stack<'_>, out: &mut Rendered) {
             (_, Some(length)) => random.push(json!({"name": secret, "length": length})),
             _ => given.push(json!({
                 "name": secret,
-                "what": crate::exec_form::shell_word(&described.unwrap_or_default().replace('\n', " ")),
+                "what": crate::machine::word(&described.unwrap_or_default().replace('\n', " ")),
             })),
         }
     }
@@ -218,17 +218,17 @@ pub(super) fn env_example(stack: &Stack<'_>, out: &mut Rendered) {
     let mut entry = |why: &str, name: &str, value: &str| {
         text.push('\n');
         for line in why.lines() {
-            let _ = writeln!(text, "# {line}");
+            text.push_str(&format!("# {line}\n"));
         }
         // A `.env` file keeps single-quoted values as they are.
         let plain = value
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "-_./:@+,".contains(c));
         if plain {
-            let _ = writeln!(text, "{name}={value}");
+            text.push_str(&format!("{name}={value}\n"));
         } else {
             let value = value.replace('\'', "\\'").replace('\n', " ");
-            let _ = writeln!(text, "{name}='{value}'");
+            text.push_str(&format!("{name}='{value}'\n"));
         }
     };
     entry(

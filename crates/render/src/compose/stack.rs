@@ -219,7 +219,7 @@ impl<'a> Stack<'a> {
     /// What neither file can say.
     pub(super) fn gaps(&self, out: &mut Rendered) {
         for (name, service) in &self.plan.services {
-            if self.images.get(name).is_none() {
+            if !self.images.contains_key(name) {
                 out.gap(
                     format!("services.{name}"),
                     "a command of this machine has no image, so it is in no Compose file",

@@ -12,8 +12,6 @@ use crate::dockerfile::runtime;
 /// A folder of files that Nginx serves.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct StaticFolder {
-    /// The URL prefix, with a `/` at both ends.
-    pub(super) prefix: String,
     /// The folder in the service's image.
     pub(super) folder: String,
     /// The volume that Nginx reads.
@@ -24,6 +22,11 @@ pub(super) struct StaticFolder {
     pub(super) copied: bool,
     /// Whether the volume is one of the plan's, which the service mounts already.
     pub(super) declared: bool,
+}
+
+/// The folder of a service's files in Nginx's container.
+pub(super) fn root(service: &Name) -> String {
+    format!("/srv/{service}")
 }
 
 /// The folders of every service that has a route.
@@ -43,18 +46,16 @@ pub(super) fn folders<'a>(stack: &Stack<'a>) -> BTreeMap<&'a Name, Vec<StaticFol
                 };
                 (runtime::in_image(&volume.target) == in_image).then(|| source.to_string())
             });
+            let inner = folder.trim_start_matches("./").trim_end_matches('/');
             let last = in_image.rsplit('/').next().unwrap_or_default();
             let copied = declared.is_none() && !runtime::is_uploaded(service, prefix);
             folders.push(StaticFolder {
-                prefix: match prefix.trim_matches('/') {
-                    "" => "/".to_owned(),
-                    inner => format!("/{inner}/"),
-                },
                 volume: match &declared {
                     Some(volume) => volume.clone(),
                     None => unique(&mut volumes, &format!("{name}-{last}")),
                 },
-                mount: format!("/srv/{name}/{}", crate::names::dns_label(last, 40)),
+                // Where the configuration of Nginx looks for it.
+                mount: format!("{}/{inner}", root(name)),
                 folder: in_image,
                 copied,
                 declared: declared.is_some(),

@@ -11,10 +11,6 @@ use crate::values::{secret_variable, store_password};
 use crate::yaml::{Map, Yaml};
 use crate::{list, map};
 
-/// The newest versions that are known here.
-const POSTGRES: &str = "17";
-const REDIS: &str = "7";
-
 /// The volume of a store.
 pub(super) fn volume(store: &Name) -> String {
     format!("{store}-data")
@@ -58,7 +54,7 @@ pub(super) fn extensions(
 }
 
 fn postgres(stack: &Stack<'_>, name: &Name, store: &Store, mode: Mode) -> Map {
-    let version = store.version.as_deref().unwrap_or(POSTGRES);
+    let version = version(stack, store, "postgres");
     let database = database(stack.plan);
     let secret = store_password(name);
     let mut environment =
@@ -109,7 +105,7 @@ fn postgres(stack: &Stack<'_>, name: &Name, store: &Store, mode: Mode) -> Map {
 }
 
 fn redis(stack: &Stack<'_>, name: &Name, store: &Store, mode: Mode) -> Map {
-    let version = store.version.as_deref().unwrap_or(REDIS);
+    let version = version(stack, store, "redis");
     let secret = store_password(name);
     let mut server = map! { "image" => literal(&format!("redis:{version}")) };
     let password = match mode {
@@ -153,14 +149,20 @@ fn redis(stack: &Stack<'_>, name: &Name, store: &Store, mode: Mode) -> Map {
     server
 }
 
+fn version<'a>(stack: &Stack<'a>, store: &'a Store, tool: &str) -> &'a str {
+    let asked = store.version.as_ref();
+    asked
+        .or_else(|| stack.plan.versions.get(tool))
+        .map_or("latest", String::as_str)
+}
+
 fn healthcheck(test: Yaml) -> Map {
     map! {
         "test" => test,
-        "interval" => "30s",
+        "interval" => "10s",
         "timeout" => "5s",
         "retries" => 5,
         "start_period" => "30s",
-        "start_interval" => "2s",
     }
 }
 
@@ -182,6 +184,10 @@ pub(super) fn resources(resources: wharf_plan::model::Resources) -> Map {
 }
 
 fn cores(millicores: u32) -> String {
-    let (whole, rest) = (millicores / 1000, millicores % 1000);
-    format!("{whole}.{rest:03}")
+    let text = format!("{}.{:03}", millicores / 1000, millicores % 1000);
+    let short = text.trim_end_matches('0');
+    match short.strip_suffix('.') {
+        Some(whole) => format!("{whole}.0"),
+        None => short.to_owned(),
+    }
 }

@@ -5,8 +5,12 @@
 
 FROM << base >> AS builder
 WORKDIR /src
+<% if packages %>
 << packages >>
+<% endif %>
+<% if args %>
 << args >>
+<% endif %>
 <% if health %>
 # Asks for the health: in the image there is no shell and no curl that could.
 << health >>
@@ -21,6 +25,7 @@ RUN --mount=type=cache,target=/go/pkg/mod,sharing=locked \
     mkdir -p /out/bin \
     && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /out/bin/ ./...<< rename >>
 << folders >>
+
 FROM scratch
 WORKDIR /app
 COPY --from=builder /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/

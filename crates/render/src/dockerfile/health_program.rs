@@ -2,11 +2,9 @@
 //!
 //! It is written into the builder's stage line by line, because every builder understands that.
 
-use std::fmt::Write as _;
-
 use wharf_plan::model::{Check, Language, Probe, Service};
 
-use crate::exec_form::shell_word;
+use crate::machine::word;
 
 /// The `RUN` that writes and compiles it to `/out/healthcheck`; none: the probe runs a program of the image itself.
 pub(super) fn run(language: Language, service: &Service, probe: &Probe) -> Option<String> {
@@ -23,7 +21,7 @@ pub(super) fn run(language: Language, service: &Service, probe: &Probe) -> Optio
             let host = host.as_deref().unwrap_or("localhost");
             let mut request = format!("GET {path} HTTP/1.0\r\nHost: {host}\r\n");
             for (name, value) in headers {
-                let _ = write!(request, "{name}: {value}\r\n");
+                request.push_str(&format!("{name}: {value}\r\n"));
             }
             request.push_str("\r\n");
             (service.ports.get(port)?, Some(request), *status)
@@ -48,9 +46,9 @@ pub(super) fn run(language: Language, service: &Service, probe: &Probe) -> Optio
     }
     run.push_str(" \\\n    && printf '%s\\n' \\\n");
     for line in source.lines() {
-        let _ = writeln!(run, "        {} \\", shell_word(line));
+        run.push_str(&format!("        {} \\\n", word(line)));
     }
-    let _ = write!(run, "        > {file} \\\n    && {compile}");
+    run.push_str(&format!("        > {file} \\\n    && {compile}"));
     Some(run)
 }
 

@@ -2,8 +2,12 @@
 
 FROM << base >> AS builder
 WORKDIR /app
+<% if packages %>
 << packages >>
+<% endif %>
+<% if args %>
 << args >>
+<% endif %>
 # Dependencies before the source: this layer is made again only when they change.
 COPY package.json package-lock.json ./
 RUN --mount=type=cache,target=/root/.npm \
@@ -13,7 +17,9 @@ RUN << build >> \
     && npm prune --omit=dev --no-audit --no-fund
 
 FROM << base >>
+<% if runtime_packages %>
 << runtime_packages >>
+<% endif %>
 # Nothing that installs or builds is left beside the program.
 RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack \
     /usr/local/bin/yarn /usr/local/bin/yarnpkg /opt/yarn-*

@@ -1,29 +1,23 @@
 //! The parts of a Dockerfile that follow from the plan.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::json;
 use wharf_base::ids::Name;
-use wharf_plan::model::{Check, Language, Plan, Service, Toolchain};
+use wharf_plan::model::{Check, Language, Plan, Probe, Service, Toolchain};
 
 use super::health_program;
 use super::runtime::{self, Runtime};
-use crate::exec_form::shell_word;
 use crate::images::BuiltImage;
+use crate::machine::word;
 use crate::template::fill;
 use crate::values::{Addresses, Piece, StoreAddress, variables};
 use crate::{Input, Rendered};
 
-/// The newest versions that are known here, for a build that says none.
-const RUST: &str = "1.90";
-const PYTHON: &str = "3.13";
-const NODE: &str = "22";
-const GO: &str = "1.25";
-const NGINX: &str = "1.28";
-
-/// How often a container engine asks for the health.
-const HEALTH_INTERVAL: &str = "30s";
+/// How often a container engine asks for the health, unless the file wants it to be less.
+const HEALTH_INTERVAL: Duration = Duration::from_secs(30);
+/// What it waits for the answer at least: the check is a process of its own, and shares the container's CPU.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a Dockerfile is made from.
 pub(super) struct Parts<'a> {
@@ -52,23 +46,32 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// The builder's image, by tag and, where the version has one, by digest: `3.11@sha256:…`.
+    /// The builder's image, by tag and, where `versions` has one for this very version, by digest:
+    /// `python: "3.11@sha256:…"`.
     pub(super) fn base(&self) -> String {
-        let (image, known, variant) = match self.toolchain.language {
-            Language::Rust => ("rust", RUST, "slim-bookworm"),
-            Language::Python => ("python", PYTHON, "slim"),
-            Language::Node => ("node", NODE, "slim"),
-            Language::Go => ("golang", GO, "bookworm"),
+        let (image, tool, variant) = match self.toolchain.language {
+            Language::Rust => ("rust", "rust", "slim-bookworm"),
+            Language::Python => ("python", "python", "slim"),
+            Language::Node => ("node", "node", "slim"),
+            Language::Go => ("golang", "go", "bookworm"),
         };
-        let asked = self.toolchain.version.as_deref();
-        let version = asked.or_else(|| self.version(image)).unwrap_or(known);
+        let known = self.version(tool);
+        let version = match &self.toolchain.version {
+            Some(asked) => known
+                .filter(|known| known.split('@').next() == Some(asked))
+                .or(Some(asked)),
+            None => known,
+        };
         pinned(image, version, variant)
     }
 
     /// The image that serves files.
     pub(super) fn server(&self) -> String {
-        let version = self.version("nginx").unwrap_or(NGINX);
-        pinned("nginxinc/nginx-unprivileged", version, "alpine")
+        pinned(
+            "nginxinc/nginx-unprivileged",
+            self.version("nginx"),
+            "alpine",
+        )
     }
 
     fn version(&self, tool: &str) -> Option<&'a str> {
@@ -84,9 +87,9 @@ impl<'a> Parts<'a> {
                     format!("services.{}.build.args.{name}", self.image.name),
                     "a Dockerfile has no argument of several lines; give it to the builder",
                 );
-                let _ = writeln!(lines, "ARG {name}");
+                lines.push_str(&format!("ARG {name}\n"));
             } else {
-                let _ = writeln!(lines, "ARG {name}={}", quoted(value));
+                lines.push_str(&format!("ARG {name}={}\n", quoted(value)));
             }
         }
         lines
@@ -158,7 +161,7 @@ impl<'a> Parts<'a> {
             });
             // A line feed would end the instruction.
             let value = value.replace('\n', " ");
-            words.push(format!("{}={}", variable.name, shell_word(&value)));
+            words.push(format!("{}={}", variable.name, word(&value)));
         }
         words.push("python manage.py collectstatic --noinput".to_owned());
         words.join(" \\\n    ")
@@ -170,28 +173,28 @@ impl<'a> Parts<'a> {
             Check::Http { path, .. } if path != "/" => path.split('?').next(),
             _ => None,
         });
-        let health = health.map(|path| serde_json::Value::from(path).to_string());
+        let health = health.map(crate::nginx::word);
         let port = self.service.primary_port_number().unwrap_or(8080);
         let text = fill(
             include_str!("nginx.conf"),
             json!({ "port": port, "health": health }),
         );
         let lines = text.lines().filter(|line| !line.is_empty());
-        lines.map(shell_word).collect()
+        lines.map(word).collect()
     }
 
     /// What is the same for every language: user, port, health, command, labels.
     pub(super) fn tail(&self, out: &mut Rendered) -> String {
         let mut tail = "USER 1000:1000\n".to_owned();
         for port in self.service.ports.values() {
-            let _ = writeln!(tail, "EXPOSE {port}");
+            tail.push_str(&format!("EXPOSE {port}\n"));
         }
         // Nginx ends at once on SIGTERM; SIGQUIT lets it finish what it serves.
         let signal = match self.runtime {
             Runtime::Nginx => "SIGQUIT",
             _ => "SIGTERM",
         };
-        let _ = writeln!(tail, "STOPSIGNAL {signal}");
+        tail.push_str(&format!("STOPSIGNAL {signal}\n"));
         self.health(&mut tail, out);
         match runtime::start(self.image.name, self.service) {
             Some(command) => {
@@ -202,7 +205,7 @@ impl<'a> Parts<'a> {
                         "it needs a shell, and the image has none: write it as a list of program and arguments",
                     );
                 }
-                let _ = writeln!(tail, "CMD {}", list(&command));
+                tail.push_str(&format!("CMD {}\n", list(&command)));
             }
             None => out.gap(
                 format!("services.{}.command", self.image.name),
@@ -225,7 +228,7 @@ impl<'a> Parts<'a> {
         }
         labels.push("org.opencontainers.image.version=\"$VERSION\"".to_owned());
         labels.push("org.opencontainers.image.revision=\"$REVISION\"".to_owned());
-        let _ = writeln!(tail, "LABEL {}", labels.join(" \\\n      "));
+        tail.push_str(&format!("LABEL {}\n", labels.join(" \\\n      ")));
         tail
     }
 
@@ -242,14 +245,12 @@ impl<'a> Parts<'a> {
             tail.push_str("# The check of the file needs a shell, and there is none here.\nHEALTHCHECK NONE\n");
             return;
         };
-        let _ = writeln!(
-            tail,
-            "HEALTHCHECK --interval={HEALTH_INTERVAL} --timeout={} --start-period={} --retries={} \\\n    CMD {}",
-            seconds(probe.timeout),
+        tail.push_str(&format!("HEALTHCHECK --interval={} --timeout={} --start-period={} --retries={} \\\n    CMD {}\n",
+            seconds(interval(probe)),
+            seconds(timeout(probe)),
             seconds(start_period(self.service)),
             probe.failure_threshold.max(1),
-            list(&command)
-        );
+            list(&command)));
     }
 
     /// Where the sources are, if an environment says so.
@@ -279,6 +280,19 @@ pub(crate) fn start_period(service: &Service) -> Duration {
     asked.max(Duration::from_secs(10))
 }
 
+/// How often a container engine makes a probe: a command costs more than a request, so the file may ask for less.
+pub(crate) fn interval(probe: &Probe) -> Duration {
+    match probe.check {
+        Check::Exec { .. } => probe.period.max(HEALTH_INTERVAL),
+        Check::Http { .. } | Check::Tcp { .. } => HEALTH_INTERVAL,
+    }
+}
+
+/// How long it waits for the answer.
+pub(crate) fn timeout(probe: &Probe) -> Duration {
+    probe.timeout.max(HEALTH_TIMEOUT)
+}
+
 /// Whole seconds, rounded up.
 pub(crate) fn seconds(duration: Duration) -> String {
     format!("{}s", duration.as_millis().div_ceil(1000).max(1))
@@ -301,7 +315,7 @@ pub(super) fn apt(packages: &[String]) -> String {
 
 /// Words of a shell, on one line.
 pub(super) fn words(words: &[String]) -> String {
-    let words: Vec<String> = words.iter().map(|word| shell_word(word)).collect();
+    let words: Vec<String> = words.iter().map(|text| word(text)).collect();
     words.join(" ")
 }
 
@@ -312,12 +326,16 @@ pub(super) fn folders_of_builder(folders: &[String]) -> String {
     }
     let made: Vec<String> = folders
         .iter()
-        .map(|folder| shell_word(&format!("/folders{folder}")))
+        .map(|folder| word(&format!("/folders{folder}")))
         .collect();
     format!("RUN mkdir -p {}\n", made.join(" "))
 }
 
-fn pinned(image: &str, version: &str, variant: &str) -> String {
+/// `image:version-variant`, with the digest of the version behind it.
+pub(crate) fn pinned(image: &str, version: Option<&str>, variant: &str) -> String {
+    let Some(version) = version else {
+        return format!("{image}:{variant}");
+    };
     match version.split_once('@') {
         Some((version, digest)) => format!("{image}:{version}-{variant}@{digest}"),
         None => format!("{image}:{version}-{variant}"),

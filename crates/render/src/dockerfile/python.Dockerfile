@@ -2,8 +2,12 @@
 
 FROM << base >> AS builder
 WORKDIR /app
+<% if packages %>
 << packages >>
+<% endif %>
+<% if args %>
 << args >>
+<% endif %>
 ENV PATH="/opt/venv/bin:$PATH" \
     PYTHONDONTWRITEBYTECODE=1
 # Dependencies before the source: this layer is made again only when they change. What installs them stays behind.
@@ -22,7 +26,9 @@ RUN << collect >>
 <% endif %>
 
 FROM << base >>
+<% if runtime_packages %>
 << runtime_packages >>
+<% endif %>
 # The program runs in its virtual environment; nothing that installs or builds is left beside it.
 RUN pip uninstall --yes --root-user-action=ignore pip setuptools wheel \
     && groupadd --gid 1000 app \

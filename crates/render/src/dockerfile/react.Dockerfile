@@ -2,8 +2,12 @@
 
 FROM << base >> AS builder
 WORKDIR /app
+<% if packages %>
 << packages >>
+<% endif %>
+<% if args %>
 << args >>
+<% endif %>
 # Dependencies before the source: this layer is made again only when they change.
 COPY package.json package-lock.json ./
 RUN --mount=type=cache,target=/root/.npm \

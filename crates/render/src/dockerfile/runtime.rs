@@ -75,7 +75,7 @@ pub(crate) fn start(image: &Name, service: &Service) -> Option<Vec<String>> {
     let runtime = Runtime::of(build);
     // The server of the files is part of the image, whatever serves them elsewhere.
     if runtime == Some(Runtime::Nginx) {
-        return Some(argv(&["nginx", "-e", "/dev/stderr"]));
+        return Some(argv(&["nginx", "-e", "stderr", "-g", "daemon off;"]));
     }
     if let Some(command) = &service.command {
         return Some(exec_form(command));
@@ -111,12 +111,17 @@ pub(crate) fn start(image: &Name, service: &Service) -> Option<Vec<String>> {
 
 /// Whether the files of a prefix are uploaded while the service runs, rather than part of its image.
 pub(crate) fn is_uploaded(service: &Service, prefix: &str) -> bool {
+    // Django collects into one folder and keeps uploads in another.
+    is_django(service) && prefix.trim_matches('/') != "static"
+}
+
+/// Whether a service is written with Django.
+pub(crate) fn is_django(service: &Service) -> bool {
     let Source::Build(build) = &service.source else {
         return false;
     };
     let framework = build.toolchain.as_ref().and_then(|t| t.framework);
-    // Django collects into one folder and keeps uploads in another.
-    framework == Some(Framework::Django) && prefix.trim_matches('/') != "static"
+    framework == Some(Framework::Django)
 }
 
 /// The probe that a container engine makes: it knows one kind only.

@@ -5,8 +5,12 @@
 
 FROM << base >> AS builder
 WORKDIR /src
+<% if packages %>
 << packages >>
+<% endif %>
+<% if args %>
 << args >>
+<% endif %>
 # Debug information would only make the image larger; everything else is as in the release profile of Cargo.toml.
 ENV CARGO_PROFILE_RELEASE_STRIP=debuginfo \
     RUSTFLAGS="-C target-feature=+crt-static"
@@ -24,6 +28,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
     cargo install --path . --locked --no-track --root /out --target "$(uname -m)-unknown-linux-gnu"<< rename >>
 << folders >>
+
 FROM scratch
 WORKDIR /app
 COPY --from=builder /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/

@@ -1,5 +1,7 @@
 // << header >>
 //
+// << summary >>
+//
 // k6 run << file >>
 // k6 run --env BASE_URL=https://staging.example.com << file >>
 

@@ -40,11 +40,15 @@ const ORDER: &[&str] = &[
     "clusterIP",
     "externalTrafficPolicy",
     "ingressClassName",
+    "tls",
+    "rules",
     "maxUnavailable",
     "unhealthyPodEvictionPolicy",
-    "podSelector",
     "namespaceSelector",
+    "podSelector",
     "policyTypes",
+    "ingress",
+    "egress",
     "selector",
     "template",
     "jobTemplate",
@@ -74,14 +78,16 @@ const ORDER: &[&str] = &[
     "workingDir",
     "command",
     "args",
+    "protocol",
     "port",
     "targetPort",
     "containerPort",
     "nodePort",
-    "protocol",
     "ports",
     "env",
     "apiGroups",
+    "accessModes",
+    "storageClassName",
     "resources",
     "verbs",
     "requests",
@@ -120,8 +126,6 @@ const ORDER: &[&str] = &[
     "containers",
     "volumes",
     "spec",
-    "accessModes",
-    "storageClassName",
     "metrics",
     "behavior",
     "stabilizationWindowSeconds",
@@ -145,7 +149,7 @@ const DATA: &[&str] = &[
 const INLINE: usize = 90;
 
 /// An object as JSON, as a person would have written it.
-pub(super) fn ordered(value: Value) -> Yaml {
+pub(crate) fn ordered(value: Value) -> Yaml {
     order(value, "")
 }
 

@@ -15,7 +15,7 @@ use wharf_plan::model::{IngressClass, RouteAction, ScaleSource, StoreEngine, Tls
 use super::cluster::{Cluster, POOL_PORT};
 use super::object::{Object, Stage};
 use super::services::release_name;
-use super::stores::{backup_name, exporter_name, exporter_port, has_backup};
+use super::stores::{POOL_EXPORTER_PORT, backup_name, exporter_name, exporter_port, has_backup};
 
 const FILE: &str = "network-policies";
 
@@ -67,6 +67,7 @@ impl Book<'_, '_> {
             let pool = Cluster::pool_name(name);
             if pooled {
                 self.to_store(&pool, name);
+                self.accept(&pool, monitoring(), POOL_EXPORTER_PORT);
             }
             let exporter = exporter_name(name);
             self.to_store(&exporter, name);

@@ -6,8 +6,9 @@ use wharf_plan::model::{IngressClass, SecretProvider};
 use super::cluster::{ACCOUNT, Cluster};
 use super::object::{Object, Stage};
 use super::probes::seconds;
-use super::secrets::{self, Key};
+use super::secrets::{self, Bundle, Key};
 use super::services::release_name;
+use crate::names::identifier;
 use crate::template::fill;
 use crate::values::secret_variable;
 use crate::{Rendered, header};
@@ -30,6 +31,7 @@ pub(super) fn add(cluster: &Cluster<'_>, objects: &[Object], rendered: &mut Rend
     let of = |kind: &str, stage: Stage| -> Vec<&str> {
         objects
             .iter()
+            .filter(|object| object.folder.is_empty())
             .filter(|object| object.kind() == kind && object.stage == stage)
             .map(Object::name)
             .collect()
@@ -47,43 +49,64 @@ pub(super) fn add(cluster: &Cluster<'_>, objects: &[Object], rendered: &mut Rend
         jobs,
         sets: of("StatefulSet", Stage::Stores),
         helpers: of("Deployment", Stage::Stores),
-        deployments: of("Deployment", Stage::Services),
+        deployments: of("Deployment", Stage::Services)
+            .into_iter()
+            .map(|name| Reverted {
+                name,
+                variable: identifier(name),
+            })
+            .collect(),
         deadline: deadline.unwrap_or(600),
+        monitoring: plan.kubernetes.monitoring,
     };
     rendered.add_program(
         "deploy.sh",
         fill(include_str!("templates/deploy.sh"), &context),
     );
-    let sealed = plan.secret_store.provider == SecretProvider::SealedSecrets;
-    let keys = secrets::keys(cluster);
-    let by_hand =
-        plan.secret_store.provider != SecretProvider::AwsSecretsManager && !keys.is_empty();
-    if by_hand {
-        let context = Secrets {
-            header: header(plan),
-            namespace: &plan.kubernetes.namespace,
-            secret: &plan.kubernetes.secret,
-            sealed,
-            keys: keys.iter().map(Entry::new).collect(),
-        };
-        rendered.add_program(
-            "secrets.sh",
-            fill(include_str!("templates/secrets.sh"), &context),
-        );
+    let by_hand = secret_script(cluster, "20-sealed-secret.yaml");
+    let sealed = is_sealed(cluster);
+    if let Some(script) = &by_hand {
+        rendered.add_program("secrets.sh", script);
     }
     rendered.add(
         "README.md",
         fill(
             include_str!("templates/README.md"),
-            readme(cluster, objects, by_hand, sealed),
+            readme(cluster, objects, by_hand.is_some(), sealed),
         ),
     );
+}
+
+fn is_sealed(cluster: &Cluster<'_>) -> bool {
+    cluster.plan.secret_store.provider == SecretProvider::SealedSecrets
+}
+
+/// The script that makes the Secret, where no operator does; `sealed_file` is what it writes where secrets are sealed.
+pub(crate) fn secret_script(cluster: &Cluster<'_>, sealed_file: &str) -> Option<String> {
+    let plan = cluster.plan;
+    let bundles = secrets::bundles(cluster);
+    if plan.secret_store.provider == SecretProvider::AwsSecretsManager || bundles.is_empty() {
+        return None;
+    }
+    let context = Secrets {
+        header: header(plan),
+        sealed: is_sealed(cluster),
+        sealed_file,
+        bundles: bundles.iter().map(Made::new).collect(),
+    };
+    Some(fill(include_str!("templates/secrets.sh"), &context))
 }
 
 #[derive(Serialize)]
 struct Waited {
     name: String,
     seconds: i32,
+}
+
+#[derive(Serialize)]
+struct Reverted<'a> {
+    name: &'a str,
+    variable: String,
 }
 
 #[derive(Serialize)]
@@ -95,17 +118,34 @@ struct Deploy<'a> {
     jobs: Vec<Waited>,
     sets: Vec<&'a str>,
     helpers: Vec<&'a str>,
-    deployments: Vec<&'a str>,
+    deployments: Vec<Reverted<'a>>,
     deadline: i32,
+    monitoring: bool,
 }
 
 #[derive(Serialize)]
 struct Secrets<'a> {
     header: String,
-    namespace: &'a str,
-    secret: &'a str,
     sealed: bool,
+    sealed_file: &'a str,
+    bundles: Vec<Made>,
+}
+
+#[derive(Serialize)]
+struct Made {
+    namespace: String,
+    name: String,
     keys: Vec<Entry>,
+}
+
+impl Made {
+    fn new(bundle: &Bundle) -> Self {
+        Self {
+            namespace: bundle.namespace.clone(),
+            name: bundle.name.clone(),
+            keys: bundle.keys.iter().map(Entry::new).collect(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -141,6 +181,7 @@ struct Readme<'a> {
     sealed: bool,
     account: bool,
     jobs: bool,
+    monitoring: bool,
 }
 
 fn readme<'a>(
@@ -232,5 +273,6 @@ fn readme<'a>(
         sealed,
         account: plan.cloud.is_some(),
         jobs: has("Job"),
+        monitoring: plan.kubernetes.monitoring,
     }
 }

@@ -92,12 +92,6 @@ fn deployment(
     if let Some(checksum) = config.checksum(cluster, name) {
         annotations.insert("checksum/config".to_owned(), checksum);
     }
-    if let Some(metrics) = &service.metrics {
-        let port = service.ports.get(&metrics.port).copied().unwrap_or(0);
-        annotations.insert("prometheus.io/scrape".into(), "true".into());
-        annotations.insert("prometheus.io/port".into(), port.to_string());
-        annotations.insert("prometheus.io/path".into(), metrics.path.clone());
-    }
     if let Some(metadata) = &mut pods.metadata {
         metadata.annotations = (!annotations.is_empty()).then_some(annotations);
     }

@@ -30,6 +30,7 @@ use crate::names;
 
 pub(super) use backup::name as backup_name;
 pub(super) use exporter::{name as exporter_name, port as exporter_port};
+pub(super) use pool::EXPORTER_PORT as POOL_EXPORTER_PORT;
 
 /// Everything of one store.
 pub(super) fn objects(cluster: &Cluster<'_>, name: &Name, store: &Store) -> Vec<Object> {
@@ -184,15 +185,7 @@ fn account(cluster: &Cluster<'_>, component: &str, role: Option<String>) -> Obje
 }
 
 /// A Deployment of a helper of a store.
-fn deployment(
-    cluster: &Cluster<'_>,
-    component: &str,
-    replicas: i32,
-    pod: PodSpec,
-    annotations: BTreeMap<String, String>,
-) -> Deployment {
-    let mut metadata = cluster.pod_meta(component);
-    metadata.annotations = (!annotations.is_empty()).then_some(annotations);
+fn deployment(cluster: &Cluster<'_>, component: &str, replicas: i32, pod: PodSpec) -> Deployment {
     let mut own = cluster.meta(component, component);
     own.annotations = Some(BTreeMap::from([(
         "secret.reloader.stakater.com/reload".to_owned(),
@@ -212,7 +205,7 @@ fn deployment(
             }),
             selector: cluster.selector(component),
             template: PodTemplateSpec {
-                metadata: Some(metadata),
+                metadata: Some(cluster.pod_meta(component)),
                 spec: Some(pod),
             },
             ..DeploymentSpec::default()
@@ -228,12 +221,4 @@ fn host(cluster: &Cluster<'_>, variable: &str, store: &Name) -> EnvVar {
     } else {
         value(variable, store.as_str())
     }
-}
-
-/// Annotations by which Prometheus finds a port.
-fn scraped(port: u16) -> BTreeMap<String, String> {
-    BTreeMap::from([
-        ("prometheus.io/scrape".to_owned(), "true".to_owned()),
-        ("prometheus.io/port".to_owned(), port.to_string()),
-    ])
 }

@@ -4,12 +4,12 @@
 //! composes the values. It runs before the services, at every start of them that follows a rotation too.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use wharf_base::ids::Name;
 use wharf_plan::model::Service;
 
 use super::{Machine, endpoint_parameter, heredoc_end, secret_parameter, word};
+use crate::line::line;
 use crate::values::{self, Addresses as _, Piece, Variable};
 use crate::{names, template};
 
@@ -54,34 +54,36 @@ pub fn environment_program(machine: &Machine<'_>, from: SecretsFrom, header: &st
                     }
                 }
             }
-            let _ = writeln!(lines, "{}={}", variable.name, value(&variable));
+            line!(lines, "{}={}", variable.name, value(&variable));
         }
         let end = heredoc_end("VALUES", &lines);
-        let _ = writeln!(text, "\nwrite {name} <<{end}\n{lines}{end}");
+        line!(
+            text,
+            "\nwrite {name} '{}' <<{end}\n{lines}{end}",
+            machine.units(name)
+        );
     }
 
     let mut fetched = String::new();
     for store in hosts {
         let name = names::identifier(store.as_str());
-        let _ = match (from, &plan.cloud) {
-            (SecretsFrom::Aws, Some(cloud)) => writeln!(
-                fetched,
-                "{name}_host=$(parameter {})",
-                word(&endpoint_parameter(cloud, store))
-            ),
-            _ => writeln!(
-                fetched,
-                "{name}_host=${{{}_HOST:-127.0.0.1}}",
-                names::variable(store.as_str())
-            ),
-        };
+        match (from, &plan.cloud) {
+            (SecretsFrom::Aws, Some(cloud)) => {
+                let parameter = word(&endpoint_parameter(cloud, store));
+                line!(fetched, "{name}_host=$(parameter {parameter})");
+            }
+            _ => {
+                let variable = names::variable(store.as_str());
+                line!(fetched, "{name}_host=${{{variable}_HOST:-127.0.0.1}}");
+            }
+        }
     }
     for (name, default) in &operators {
         // The default of the file, where whoever starts the machine has set nothing.
         let variable = operator(name);
-        let _ = writeln!(fetched, "{variable}=${{{name}:-}}");
+        line!(fetched, "{variable}=${{{name}:-}}");
         if !default.is_empty() {
-            let _ = writeln!(
+            line!(
                 fetched,
                 "[[ -n ${variable} ]] || {variable}={}",
                 word(default)
@@ -176,10 +178,10 @@ fn value(variable: &Variable) -> String {
             Piece::Secret(name) => {
                 let name = names::identifier(name);
                 let way = if is_url { "encode" } else { "escape" };
-                let _ = write!(written, "$({way} \"${name}\")");
+                written.push_str(&format!("$({way} \"${name}\")"));
             }
             Piece::Operator { name, .. } => {
-                let _ = write!(written, "$(escape \"${}\")", operator(name));
+                written.push_str(&format!("$(escape \"${}\")", operator(name)));
             }
         }
     }

@@ -39,6 +39,12 @@ pub(super) fn all(site: &Site<'_>, route: &Route, out: &mut Writer) {
                     }
                     if serves_files(site, service, meant) {
                         built_files(site, service, out);
+                    } else if site.in_container() {
+                        let host = site.hosts.get(service);
+                        let host = host.map_or(service.as_str(), String::as_str);
+                        let number = meant.ports.get(port).copied().unwrap_or_default();
+                        out.line(&format!("set $upstream {host}:{number};"));
+                        out.line("proxy_pass http://$upstream;");
                     } else {
                         let upstream = upstream(meant, service, port);
                         out.line(&format!("proxy_pass http://{upstream};"));

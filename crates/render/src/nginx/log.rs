@@ -3,7 +3,7 @@
 use super::writer::Writer;
 
 /// The maps that find the trace, and the JSON log format: the same fields as the log of the services.
-pub(super) fn trace_and_log(out: &mut Writer) {
+pub(super) fn trace_and_log(in_container: bool, out: &mut Writer) {
     out.blank();
     out.comment("The trace of the caller goes on; without one, the request's id begins it.");
     out.open("map $http_traceparent $trace_id");
@@ -26,6 +26,11 @@ pub(super) fn trace_and_log(out: &mut Writer) {
     out.line("log_format json escape=json '{\"time\":\"$time_iso8601\",\"level\":\"info\",\"event\":\"request_completed\",'");
     out.line("  '\"trace_id\":\"$trace_uuid\",\"method\":\"$request_method\",\"path\":\"$uri\",\"status_code\":$status,'");
     out.line("  '\"duration_seconds\":$request_time,\"bytes\":$bytes_sent,\"client\":\"$remote_addr\",\"host\":\"$host\"}';");
-    out.line("access_log /var/log/nginx/access.log json;");
-    out.line("error_log /var/log/nginx/error.log warn;");
+    if in_container {
+        out.line("access_log /dev/stdout json;");
+        out.line("error_log stderr warn;");
+    } else {
+        out.line("access_log /var/log/nginx/access.log json;");
+        out.line("error_log /var/log/nginx/error.log warn;");
+    }
 }

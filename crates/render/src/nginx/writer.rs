@@ -54,7 +54,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// A path or pattern: in quotes where Nginx would take a character for its own.
-pub(super) fn word(text: &str) -> String {
+pub(crate) fn word(text: &str) -> String {
     let plain = |c: char| !c.is_whitespace() && !"{};\"'#".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         text.to_owned()

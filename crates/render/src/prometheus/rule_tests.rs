@@ -1,6 +1,7 @@
 //! The examples of alerts as `promtool test rules` reads them, one file a group.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use wharf_base::duration;
 use wharf_plan::rules::{Alerting, Example, Firing, Group, Rule, Rules};
@@ -15,8 +16,8 @@ pub(super) fn write(rules: &Rules, header: &str, out: &mut Rendered) {
             continue;
         }
         let file = map! {
-            "rule_files" => list!["../rules/*.yml"],
-            "evaluation_interval" => "1m",
+            "rule_files" => list![format!("../rules/{}.yml", group.name)],
+            "evaluation_interval" => duration::format(step(group)),
             "tests" => tests,
         };
         out.yaml(
@@ -25,6 +26,25 @@ pub(super) fn write(rules: &Rules, header: &str, out: &mut Rendered) {
             vec![file.into()],
         );
     }
+}
+
+/// How often rules are evaluated in tests: a minute, and five where examples last for a day.
+fn step(group: &Group) -> Duration {
+    let alerts = group.rules.iter().filter_map(|rule| match rule {
+        Rule::Alert(alert) => Some(alert),
+        Rule::Record(_) => None,
+    });
+    let longest = alerts
+        .flat_map(|alert| &alert.examples)
+        .map(|example| example.at)
+        .max();
+    let day = Duration::from_secs(24 * 60 * 60);
+    let minutes = if longest.is_some_and(|longest| longest > day) {
+        5
+    } else {
+        1
+    };
+    Duration::from_secs(60 * minutes)
 }
 
 fn cases(group: &Group) -> Vec<Yaml> {

@@ -47,18 +47,20 @@ retry apt-get install --quiet --yes --no-install-recommends \
   << packages >>
 
 log "user and folders"
-id << user >> >/dev/null 2>&1 || useradd --system --user-group --home-dir << root >> --shell /usr/sbin/nologin << user >>
+id << user >> >/dev/null 2>&1 || useradd --system --user-group --home-dir << state >> --shell /usr/sbin/nologin << user >>
 install -d -m 0755 << root >>
 install -d -m 0750 -o << user >> -g adm /var/log/<< project >>
-install -d -m 0750 -o << user >> -g << user >> /var/lib/<< project >>
+install -d -m 0750 -o << user >> -g << user >> << state >>
 
 log "source"
-if [[ -d $source/.git ]]; then
-  retry git -C "$source" fetch --quiet --depth 1 origin << branch >>
-  git -C "$source" reset --quiet --hard FETCH_HEAD
-else
-  retry git clone --quiet --depth 1 --branch << branch >> << git >> "$source"
-fi
+# The commit of the release; before the first one, the newest of the branch.
+revision=$(aws ssm get-parameter --name << revision >> --query Parameter.Value --output text 2>/dev/null) ||
+  revision=<< branch >>
+git init --quiet "$source"
+git -C "$source" config remote.origin.url << git >>
+retry git -C "$source" fetch --quiet --depth 1 origin "$revision"
+git -C "$source" reset --quiet --hard FETCH_HEAD
+log "revision $(git -C "$source" rev-parse HEAD)"
 <% for venv in venvs %>
 
 log "Python packages of << venv.name >>"
@@ -68,7 +70,7 @@ retry << venv.path >>/bin/pip install --quiet --disable-pip-version-check --requ
 
 log "configuration"
 <% for file in files %>
-put << file.mode >> << file.path >> <<'<< file.end >>'
+put << file.mode >> << file.path >> << file.begin >>
 << file.text >><< file.end >>
 <% endfor %>
 
@@ -90,11 +92,11 @@ install -d -m 0755 -o << user >> -g << user >> << static.folders >>
 <% endfor %>
 
 log "services"
-systemctl enable --quiet << project >>.target
+systemctl enable --quiet << project >>.target << project >>-rotation.timer
 <% for unit in restarted %>
 systemctl restart << unit >>
 <% endfor %>
-systemctl start << project >>.target
+systemctl start << project >>.target << project >>-rotation.timer
 nginx -t -q
 systemctl enable --quiet nginx.service
 systemctl restart nginx.service

@@ -34,7 +34,7 @@ macro_rules! words {
                     .help(Some($crate::decode::NOT_YET_HELP.to_owned()))),
                     _ => {
                         let words = [$($word),+].into_iter().chain(later.iter().copied());
-                        let near = $crate::diagnostic::nearest(text, words);
+                        let near = $crate::decode::near_word(text, words);
                         Err($crate::decode::Refusal::unexpected()
                             .help(near.map(|near| format!("did you mean `{near}`?"))))
                     }
@@ -48,3 +48,18 @@ macro_rules! words {
     };
 }
 pub(crate) use words;
+
+/// The word that was meant: the same in other letters or behind a `/` (`amd64` for `linux/amd64`), else the nearest.
+pub(crate) fn near_word<'a>(
+    text: &str,
+    words: impl Iterator<Item = &'a str> + Clone,
+) -> Option<&'a str> {
+    let same = |word: &&str| {
+        let tail = word.rsplit('/').next().unwrap_or_default();
+        word.eq_ignore_ascii_case(text) || tail.eq_ignore_ascii_case(text)
+    };
+    words
+        .clone()
+        .find(same)
+        .or_else(|| crate::diagnostic::nearest(text, words))
+}

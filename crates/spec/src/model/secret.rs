@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use crate::decode::{Count, Line, Word, record, words};
+use serde_json::{Value, json};
 use wharf_base::ids::Name;
+
+use crate::decode::{Count, FromText, Line, Refusal, Word, record, words};
 
 record! {
     /// A value that no file, log or plan shows. Services refer to it: `${secret.NAME}`.
@@ -16,7 +18,7 @@ record! {
         [default "somebody has to set it"]
         [also "random" "length"]
         [example "50"]
-        generate: Count<16, 256>,
+        generate: Generated,
         /// Under which key the environment's secret store holds it.
         [default "`PROJECT/ENVIRONMENT/NAME`"]
         [also "remote_key" "path"]
@@ -33,6 +35,33 @@ record! {
         rotate: Duration,
     }
     later { "value", "file", "versions" }
+}
+
+/// How many random characters a secret has; `true` is enough of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Generated(pub u32);
+
+impl Generated {
+    /// 190 bits in letters and digits: more than any key that is made of it has.
+    const ENOUGH: u32 = 32;
+}
+
+impl FromText for Generated {
+    fn wording() -> String {
+        "a whole number of characters from 16 to 256, or `true`".to_owned()
+    }
+
+    fn from_text(text: &str) -> Result<Self, Refusal> {
+        if text == "true" {
+            return Ok(Self(Self::ENOUGH));
+        }
+        let count = Count::<16, 256>::from_text(text).map_err(|_| Refusal::unexpected())?;
+        Ok(Self(count.0))
+    }
+
+    fn text_schema() -> Value {
+        json!({ "anyOf": [Count::<16, 256>::text_schema(), { "const": true }] })
+    }
 }
 
 record! {

@@ -8,6 +8,9 @@ use saphyr_parser::{Event, ScalarStyle, Span};
 use super::{DEPTH_MAX, Entry, Key, Kind, NODES_MAX, Node, Offsets, Scalar, TEXT_MAX_BYTES};
 use crate::diagnostic::{Code, Diagnostic, Findings, excerpt};
 
+/// The key whose maps are taken over (YAML 1.1, "Merge Key Language-Independent Type").
+const MERGE: &str = "<<";
+
 /// How large a subtree is.
 #[derive(Debug, Clone, Copy, Default)]
 struct Size {
@@ -259,11 +262,14 @@ fn pending(
     };
     if let Some(first) = seen.get(&text) {
         let message = format!("the key `{}` occurs twice", excerpt(&text));
-        findings.report(
-            Diagnostic::error(Code::DUPLICATE_KEY, node.span, message)
-                .label("the second one")
-                .related(first.clone(), "the first one"),
-        );
+        let diagnostic = Diagnostic::error(Code::DUPLICATE_KEY, node.span, message)
+            .label("the second one")
+            .related(first.clone(), "the first one");
+        findings.report(if text == MERGE {
+            diagnostic.help("one `<<` takes several maps: `<<: [*one, *other]`")
+        } else {
+            diagnostic
+        });
         return PendingKey::Refused;
     }
     seen.insert(text.clone(), node.span.clone());
@@ -294,7 +300,7 @@ fn collected(frame: Frame, end: &Range<usize>, findings: &mut Findings) -> (Node
 
 /// Resolves `<<`: the keys of the maps it names, where the map itself does not have them.
 fn merged(mut entries: Vec<Entry>, findings: &mut Findings) -> Vec<Entry> {
-    let Some(at) = entries.iter().position(|entry| entry.key.text == "<<") else {
+    let Some(at) = entries.iter().position(|entry| entry.key.text == MERGE) else {
         return entries;
     };
     let merge = entries.remove(at);
@@ -314,11 +320,14 @@ fn merged(mut entries: Vec<Entry>, findings: &mut Findings) -> Vec<Entry> {
                         .filter(|entry| seen.insert(entry.key.text.clone())),
                 );
             }
-            _ => findings.report(Diagnostic::error(
-                Code::YAML_FEATURE,
-                source.span,
-                "`<<` takes a map or a list of maps",
-            )),
+            _ => findings.report(
+                Diagnostic::error(
+                    Code::YAML_FEATURE,
+                    source.span,
+                    "`<<` takes a map or a list of maps",
+                )
+                .help("for example `<<: *defaults`, or `<<: [*one, *other]`"),
+            ),
         }
     }
     entries

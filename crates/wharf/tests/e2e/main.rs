@@ -12,5 +12,6 @@ mod order;
 mod releases;
 mod render;
 mod resilience;
+mod secrets;
 mod stack;
 mod stores;

@@ -10,7 +10,7 @@ use super::super::object::{Object, Stage};
 use super::super::pods::{container_port, container_security, simple_pod};
 use super::super::probes::{http_probe, tcp_probe};
 use super::super::scaling::database;
-use super::{account, deployment, host, scraped};
+use super::{account, deployment, host};
 use crate::values::store_password;
 
 const POSTGRES: &str = "quay.io/prometheuscommunity/postgres-exporter";
@@ -54,7 +54,7 @@ pub(super) fn objects(cluster: &Cluster<'_>, store: &Name, meant: &Store) -> Vec
         ..Container::default()
     };
     let pod = simple_pod(&name, user, container);
-    let made = deployment(cluster, &name, 1, pod, scraped(port));
+    let made = deployment(cluster, &name, 1, pod);
     vec![
         account(cluster, &name, None),
         Object::typed(Stage::Stores, format!("{name}-deployment"), &made),

@@ -1,7 +1,5 @@
 //! PgBouncer before a PostgreSQL.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -18,6 +16,11 @@ use crate::values::store_password;
 
 /// The user `postgres` of the image.
 const USER: i64 = 70;
+
+const EXPORTER: &str = "quay.io/prometheuscommunity/pgbouncer-exporter:v0.10.2";
+
+/// The port of the exporter beside PgBouncer.
+pub(crate) const EXPORTER_PORT: u16 = 9127;
 
 /// One of them may be replaced while the other works.
 const REPLICAS: u32 = 2;
@@ -37,7 +40,7 @@ pub(super) fn objects(cluster: &Cluster<'_>, store: &Name, pool: &Pool) -> Vec<O
     let mut env = vec![
         host(cluster, "DB_HOST", store),
         value("DB_PORT", address.port.to_string()),
-        value("DB_USER", address.user.unwrap_or_default()),
+        value("DB_USER", address.user.clone().unwrap_or_default()),
         from_secret(cluster, "DB_PASSWORD", &store_password(store)),
         value("LISTEN_PORT", POOL_PORT.to_string()),
         value("AUTH_TYPE", "scram-sha-256"),
@@ -48,6 +51,8 @@ pub(super) fn objects(cluster: &Cluster<'_>, store: &Name, pool: &Pool) -> Vec<O
         ),
         value("MAX_CLIENT_CONN", pool.clients.to_string()),
         value("IGNORE_STARTUP_PARAMETERS", "extra_float_digits,options"),
+        // The exporter beside it asks as the same user.
+        value("STATS_USERS", address.user.clone().unwrap_or_default()),
     ];
     if address.tls {
         env.push(value("SERVER_TLS_SSLMODE", "require"));
@@ -64,13 +69,14 @@ pub(super) fn objects(cluster: &Cluster<'_>, store: &Name, pool: &Pool) -> Vec<O
         volume_mounts: Some(vec![mount("config", "/etc/pgbouncer")]),
         ..Container::default()
     };
-    let pod = PodSpec {
+    let mut pod = PodSpec {
         affinity: Some(apart(cluster, &name)),
         volumes: Some(vec![scratch("config", "1Mi")]),
         ..simple_pod(&name, USER, container)
     };
+    pod.containers.push(exporter(cluster, store));
     let replicas = i32::try_from(REPLICAS).unwrap_or(i32::MAX);
-    let made = deployment(cluster, &name, replicas, pod, BTreeMap::new());
+    let made = deployment(cluster, &name, replicas, pod);
     let budget = PodDisruptionBudget {
         metadata: cluster.meta(&name, &name),
         spec: Some(PodDisruptionBudgetSpec {
@@ -101,4 +107,25 @@ pub(super) fn objects(cluster: &Cluster<'_>, store: &Name, pool: &Pool) -> Vec<O
         ),
         Object::typed(Stage::Stores, format!("{name}-pdb"), &budget),
     ]
+}
+
+/// What tells Prometheus how the connections are used.
+fn exporter(cluster: &Cluster<'_>, store: &Name) -> Container {
+    let user = cluster.server(store).user.unwrap_or_default();
+    let address =
+        format!("postgres://{user}:$(DB_PASSWORD)@localhost:{POOL_PORT}/pgbouncer?sslmode=disable");
+    Container {
+        name: "exporter".to_owned(),
+        image: Some(EXPORTER.to_owned()),
+        ports: Some(vec![container_port("metrics", EXPORTER_PORT)]),
+        env: Some(vec![
+            from_secret(cluster, "DB_PASSWORD", &store_password(store)),
+            value("PGBOUNCER_EXPORTER_CONNECTION_STRING", address),
+        ]),
+        resources: small((10, 100), (32, 64)),
+        readiness_probe: Some(tcp_probe("metrics", 10, 3)),
+        liveness_probe: Some(tcp_probe("metrics", 20, 3)),
+        security_context: Some(container_security()),
+        ..Container::default()
+    }
 }

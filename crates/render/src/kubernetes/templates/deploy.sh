@@ -1,7 +1,8 @@
 #!/bin/sh
 # << header >>
 #
-# deploy.sh setup   the namespace, its quota, roles and network policies: once, by whoever administers the cluster
+# deploy.sh setup   the namespace, its quota, roles and network policies<% if monitoring %>, what watches the cluster<% endif %>: once, by whoever
+#                   administers the cluster
 # deploy.sh         a release: everything else in order; what does not become ready is taken back
 set -eu
 cd "$(dirname "$0")"
@@ -24,6 +25,11 @@ apply() {
 
 if [ "${1:-}" = setup ]; then
     apply 00-*.yaml 10-*.yaml
+<% if monitoring %>
+    apply monitoring/00-*.yaml
+    # As the server merges it: some files are larger than what kubectl remembers of them.
+    kubectl apply --server-side --filename monitoring
+<% endif %>
     exit
 fi
 
@@ -50,6 +56,16 @@ if ! kubectl --namespace "$namespace" wait --for=condition=complete job/<< job.n
 fi
 <% endfor %>
 <% endif %>
+<% if deployments %>
+
+revision() {
+    kubectl --namespace "$namespace" get deployment "$1" --ignore-not-found \
+        --output 'jsonpath={.metadata.annotations.deployment\.kubernetes\.io/revision}'
+}
+<% for deployment in deployments %>
+before_<< deployment.variable >>=$(revision << deployment.name >>)
+<% endfor %>
+<% endif %>
 
 apply 50-*.yaml
 apply 60-*.yaml
@@ -59,16 +75,20 @@ failed=
 ready() {
     kubectl --namespace "$namespace" rollout status "deployment/$1" --timeout=<< deadline >>s || failed="$failed $1"
 }
-undo() {
-    kubectl --namespace "$namespace" rollout undo "deployment/$1" || true
-}
 <% for deployment in deployments %>
-ready << deployment >>
+ready << deployment.name >>
 <% endfor %>
+
+# What this release has changed goes back to the revision before it.
+undo() {
+    if [ -n "$2" ] && [ "$(revision "$1")" != "$2" ]; then
+        kubectl --namespace "$namespace" rollout undo "deployment/$1" --to-revision="$2" || true
+    fi
+}
 if [ -n "$failed" ]; then
     echo "not ready:$failed; the release is taken back" >&2
 <% for deployment in deployments %>
-    undo << deployment >>
+    undo << deployment.name >> "$before_<< deployment.variable >>"
 <% endfor %>
     exit 1
 fi

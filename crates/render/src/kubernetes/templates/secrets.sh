@@ -2,9 +2,9 @@
 # << header >>
 #
 <% if sealed %>
-# Encrypts the values of the Secret << secret >> for the cluster, into 20-sealed-secret.yaml, which may be committed.
+# Encrypts secrets for the cluster, into << sealed_file >>, which may be committed.
 <% else %>
-# Makes the Secret << secret >> of the namespace << namespace >>, or renews what changed in it.
+# Makes the Secrets below, or renews what changed in them.
 <% endif %>
 # Values come from variables of this shell. What is not set stays as the cluster has it; what the cluster does not have
 # either is made up where it may be anything.
@@ -14,11 +14,17 @@ cd "$(dirname "$0")"
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
+# begin NAMESPACE SECRET: the keys that follow are of this one.
+begin() {
+    namespace=$1 secret=$2
+    mkdir "$folder/$secret"
+}
+
 # put KEY VALUE LENGTH: LENGTH random characters where there is no value yet, 0 where somebody has to know it.
 put() {
     key=$1 value=$2 length=$3
     if [ -z "$value" ]; then
-        value=$(kubectl --namespace << namespace >> get secret << secret >> \
+        value=$(kubectl --namespace "$namespace" get secret "$secret" \
             --output "go-template={{with index .data \"$key\"}}{{.}}{{end}}" 2>/dev/null | base64 -d || true)
     fi
     if [ -z "$value" ] && [ "$length" -gt 0 ]; then
@@ -28,18 +34,30 @@ put() {
         echo "$key has no value: set its variable (see the lines of this file)" >&2
         exit 1
     fi
-    printf '%s' "$value" > "$folder/$key"
+    printf '%s' "$value" > "$folder/$secret/$key"
 }
 
-<% for key in keys %>
+manifest() {
+    kubectl create secret generic "$2" --namespace "$1" --from-file="$folder/$2" --dry-run=client --output yaml
+}
+
+<% for bundle in bundles %>
+begin << bundle.namespace >> << bundle.name >>
+<% for key in bundle.keys %>
 # << key.what >>.
 put << key.name >> "${<< key.variable >>:-}" << key.generate >>
 <% endfor %>
 
-kubectl create secret generic << secret >> --namespace << namespace >> \
-    --from-file="$folder" --dry-run=client --output yaml |
+<% endfor %>
 <% if sealed %>
-    kubeseal --format yaml > 20-sealed-secret.yaml
+{
+<% for bundle in bundles %>
+    echo ---
+    manifest << bundle.namespace >> << bundle.name >> | kubeseal --format yaml
+<% endfor %>
+} > << sealed_file >>
 <% else %>
-    kubectl apply --filename -
+<% for bundle in bundles %>
+manifest << bundle.namespace >> << bundle.name >> | kubectl apply --filename -
+<% endfor %>
 <% endif %>

@@ -1,0 +1,242 @@
+//! What a plan decides: `group_vars/all/main.yml`, and the names in the Vault.
+
+use std::collections::BTreeMap;
+
+use wharf_base::ids::Name;
+use wharf_plan::model::{Cloud, Compute, Plan, Service, Source, StoresBy};
+
+use crate::machine::Machine;
+use crate::values::{self, store_password};
+use crate::yaml::{Map, Yaml};
+use crate::{Rendered, header, images, list, map};
+
+/// Adds the variables and the example of the Vault.
+pub(super) fn add(plan: &Plan, cloud: &Cloud, vault: bool, out: &mut Rendered) {
+    let secrets = secrets(plan, cloud, vault);
+    let mut all = Map::new();
+    system(cloud, &mut all);
+    docker(plan, &mut all);
+    kubernetes(plan, cloud, &mut all);
+    monitoring(plan, &mut all);
+    application(plan, cloud, vault, &secrets, &mut all);
+    out.yaml("group_vars/all/main.yml", &header(plan), vec![all.into()]);
+    out.add(
+        "group_vars/all/vault.yml.example",
+        example(plan, cloud, &secrets),
+    );
+}
+
+/// A text in which Ansible finds no expression.
+fn text(text: &str) -> Yaml {
+    if text.contains("{{") || text.contains("{%") || text.contains("{#") {
+        let quoted = serde_json::to_string(text).unwrap_or_default();
+        Yaml::Raw(format!("!unsafe {quoted}"))
+    } else {
+        text.into()
+    }
+}
+
+fn system(cloud: &Cloud, all: &mut Map) {
+    let network = cloud.network.cidr.to_string();
+    all.set_with_comment(
+        "Amazon's own, in every network of it; the pool where that fails.",
+        "system_ntp_servers",
+        vec!["169.254.169.123", "0.pool.ntp.org", "1.pool.ntp.org"],
+    );
+    all.set("system_ssh_sources", vec![network.clone()]);
+    let rule = |port: &str, proto: &str, comment: &str| {
+        map! {
+            "port" => port,
+            "proto" => proto,
+            "source" => network.as_str(),
+            "comment" => comment,
+        }
+    };
+    let mut rules = vec![];
+    if cloud.compute == Compute::Nodes {
+        rules.push(rule("6443", "tcp", "Kubernetes API"));
+        rules.push(rule("10250", "tcp", "Kubelet"));
+        rules.push(rule("179", "tcp", "Routes of the pods"));
+        rules.push(rule("4789", "udp", "Packets of the pods"));
+        rules.push(rule(
+            "30000:32767",
+            "tcp",
+            "Node ports, for the load balancer",
+        ));
+    }
+    rules.push(rule("9100", "tcp", "Node exporter"));
+    all.set("system_firewall_rules", rules);
+}
+
+fn docker(plan: &Plan, all: &mut Map) {
+    if let Some(version) = plan.versions.get("docker") {
+        all.set_with_comment("\n", "docker_version", version.as_str());
+    }
+    all.set("docker_users", vec!["ubuntu"]);
+}
+
+fn kubernetes(plan: &Plan, cloud: &Cloud, all: &mut Map) {
+    all.set_with_comment("\n", "kubernetes_version", plan.kubernetes.version.as_str());
+    // A version of the file that names the major one alone leaves the role's.
+    if let Some(version) = plan
+        .versions
+        .get("helm")
+        .filter(|version| version.matches('.').count() == 2)
+    {
+        all.set("kubernetes_helm_version", version.as_str());
+    }
+    if cloud.compute != Compute::Nodes {
+        all.set("kubernetes_cluster", text(&cloud.nodes.cluster));
+        all.set("kubernetes_region", text(&cloud.region));
+    }
+}
+
+fn monitoring(plan: &Plan, all: &mut Map) {
+    if let Some(version) = plan.versions.get("node_exporter") {
+        all.set_with_comment("\n", "monitoring_node_exporter_version", version.as_str());
+    }
+    all.set(
+        "monitoring_loki_url",
+        "{{ lookup('ansible.builtin.env', 'LOKI_URL') }}",
+    );
+}
+
+/// What the Vault holds: the name of each value, and what it is.
+fn secrets(plan: &Plan, cloud: &Cloud, vault: bool) -> BTreeMap<String, String> {
+    let mut secrets = BTreeMap::new();
+    let machine = Machine::new(plan);
+    let described = |name: &str| {
+        let meant = name
+            .parse::<Name>()
+            .ok()
+            .and_then(|name| plan.secrets.get(&name));
+        meant.and_then(|secret| secret.description.clone())
+    };
+    if !vault {
+        // What nobody generates; the rest is Terraform's.
+        for (name, secret) in plan
+            .secrets
+            .iter()
+            .filter(|(_, secret)| secret.generate.is_none())
+        {
+            let what = secret
+                .description
+                .clone()
+                .unwrap_or_else(|| format!("`{name}`"));
+            secrets.insert(name.to_string(), what);
+        }
+        return secrets;
+    }
+    for service in plan.services.keys() {
+        for name in values::secrets_of(plan, service, &machine) {
+            let what = described(&name).unwrap_or_else(|| format!("`{name}`"));
+            secrets.insert(name, what);
+        }
+    }
+    for (store, meant) in &plan.stores {
+        secrets.insert(
+            store_password(store),
+            format!("The password of the store {store}"),
+        );
+        let outside = cloud.stores == StoresBy::Managed || meant.external_url.is_some();
+        if outside {
+            secrets.insert(
+                format!("{store}-host"),
+                format!("The host of the store {store}"),
+            );
+        }
+    }
+    secrets
+}
+
+fn application(
+    plan: &Plan,
+    cloud: &Cloud,
+    vault: bool,
+    secrets: &BTreeMap<String, String>,
+    all: &mut Map,
+) {
+    all.set_with_comment(
+        "\n",
+        "application_namespace",
+        text(&plan.kubernetes.namespace),
+    );
+    all.set("application_folder", format!("/opt/{}", plan.name));
+    let repositories: Vec<Yaml> = images::built(plan)
+        .iter()
+        .map(|image| {
+            // The registry may be the account's own, which the manifests do not name.
+            let registry = plan.images.registry.as_deref().unwrap_or_default();
+            let own = image
+                .repository
+                .strip_prefix(registry)
+                .unwrap_or(&image.repository);
+            text(own.trim_start_matches('/'))
+        })
+        .collect();
+    all.set("application_repositories", repositories);
+    let waited: Vec<String> = plan
+        .services
+        .iter()
+        .filter(|(_, service)| is_deployed(service))
+        .map(|(name, _)| format!("deployment/{name}"))
+        .collect();
+    all.set("application_deployments", waited);
+    let deadline = plan
+        .services
+        .values()
+        .map(|service| service.rollout.progress_deadline.as_secs())
+        .max()
+        .unwrap_or(600);
+    all.set("application_timeout", format!("{}s", deadline.max(1)));
+    let value = |name: &str| format!("{{{{ vault_secrets['{name}'] }}}}");
+    if vault {
+        all.set("application_secret", text(&plan.kubernetes.secret));
+        let mut values = Map::new();
+        for name in secrets.keys() {
+            values.set(name.as_str(), value(name));
+        }
+        all.set("application_secrets", values);
+        return;
+    }
+    all.set("application_region", text(&cloud.region));
+    let mut values = list![];
+    if let Yaml::List(items) = &mut values {
+        for name in secrets.keys() {
+            let meant = name
+                .parse::<Name>()
+                .ok()
+                .and_then(|name| plan.secrets.get(&name));
+            let key = meant.map_or(name.as_str(), |secret| secret.key.as_str());
+            items.push(map! { "key" => text(key), "value" => value(name) }.into());
+        }
+    }
+    all.set("application_secrets", values);
+}
+
+/// Whether a service is a Deployment of the cluster.
+fn is_deployed(service: &Service) -> bool {
+    service.schedule.is_none() && !matches!(service.source, Source::Command)
+}
+
+/// The Vault, with nothing in it.
+fn example(plan: &Plan, cloud: &Cloud, secrets: &BTreeMap<String, String>) -> String {
+    let mut vault = Map::new();
+    if cloud.compute == Compute::Nodes {
+        vault.set_with_comment(
+            "With which machines join the cluster: `kubeadm token generate` makes one.",
+            "vault_kubeadm_token",
+            "",
+        );
+    }
+    let mut values = Map::new();
+    for (name, what) in secrets {
+        values.set_with_comment(what.replace('\n', " "), name.as_str(), "");
+    }
+    vault.set_with_comment("\n", "vault_secrets", values);
+    let head = format!(
+        "{}\nCopy to vault.yml, fill in, and encrypt: ansible-vault encrypt group_vars/all/vault.yml\n",
+        header(plan)
+    );
+    crate::yaml::to_text(&head, &[vault.into()])
+}

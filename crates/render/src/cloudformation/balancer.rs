@@ -1,0 +1,215 @@
+//! The load balancer, and the firewall before it.
+
+use wharf_plan::model::RouteAction;
+
+use super::network::subnet_references;
+use super::stack::{Stack, attribute, choose, reference, sub};
+use super::{Source, tag};
+use crate::{list, map, names};
+
+pub(super) fn add(source: Source<'_>, stack: &mut Stack) {
+    let cloud = source.cloud;
+    let balancer = &cloud.load_balancer;
+    let (scheme, subnets) = if balancer.public {
+        ("internet-facing", "Public")
+    } else {
+        ("internal", "Private")
+    };
+    let attribute_of = |key: &str, value: &str| map! { "Key" => key, "Value" => value };
+    // Its name has at most 32 bytes.
+    let name = names::dns_label(&source.name("alb"), 32);
+    stack.add_with(
+        "",
+        "LoadBalancer",
+        "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        map! { "DependsOn" => "InternetGatewayAttachment" },
+        map! {
+            "Name" => name,
+            "Type" => "application",
+            "Scheme" => scheme,
+            "Subnets" => subnet_references(source, subnets),
+            "SecurityGroups" => list![reference("LoadBalancerSecurityGroup")],
+            "LoadBalancerAttributes" => list![
+                attribute_of("routing.http.drop_invalid_header_fields.enabled", "true"),
+                attribute_of("idle_timeout.timeout_seconds", "60"),
+            ],
+            "Tags" => tag(source, "alb"),
+        },
+    );
+    let health = &balancer.health;
+    let drain = source
+        .plan
+        .services
+        .values()
+        .map(|service| service.drain_timeout)
+        .max();
+    let seconds =
+        |duration: std::time::Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    stack.add(
+        "TargetGroup",
+        "AWS::ElasticLoadBalancingV2::TargetGroup",
+        map! {
+            "Name" => names::dns_label(&source.name("app"), 32),
+            "VpcId" => reference("VPC"),
+            "TargetType" => "instance",
+            "Protocol" => "HTTP",
+            "Port" => 80,
+            "HealthCheckPath" => health.path.as_str(),
+            "HealthCheckIntervalSeconds" => seconds(health.interval).clamp(5, 300),
+            "HealthCheckTimeoutSeconds" => seconds(health.timeout).clamp(2, 120),
+            "HealthyThresholdCount" => health.healthy.clamp(2, 10),
+            "UnhealthyThresholdCount" => health.unhealthy.clamp(2, 10),
+            "Matcher" => map! { "HttpCode" => "200" },
+            "TargetGroupAttributes" => list![attribute_of(
+                "deregistration_delay.timeout_seconds",
+                &drain.map_or(30, seconds).clamp(0, 3600).to_string(),
+            )],
+        },
+    );
+    listeners(stack);
+    if cloud.protection.waf {
+        firewall(source, stack);
+    }
+    stack.output(
+        "ALBDNSName",
+        "Where clients find the load balancer",
+        attribute("LoadBalancer.DNSName"),
+    );
+    stack.output(
+        "ApplicationURL",
+        "Where clients find the application",
+        choose(
+            "HasCertificate",
+            "!Sub \"https://${LoadBalancer.DNSName}\"",
+            "!Sub \"http://${LoadBalancer.DNSName}\"",
+        ),
+    );
+}
+
+fn listeners(stack: &mut Stack) {
+    let forward =
+        || list![map! { "Type" => "forward", "TargetGroupArn" => reference("TargetGroup") }];
+    stack.add_with(
+        "",
+        "HttpListener",
+        "AWS::ElasticLoadBalancingV2::Listener",
+        map! { "Condition" => "NoCertificate" },
+        map! {
+            "LoadBalancerArn" => reference("LoadBalancer"),
+            "Port" => 80,
+            "Protocol" => "HTTP",
+            "DefaultActions" => forward(),
+        },
+    );
+    stack.add_with(
+        "",
+        "RedirectListener",
+        "AWS::ElasticLoadBalancingV2::Listener",
+        map! { "Condition" => "HasCertificate" },
+        map! {
+            "LoadBalancerArn" => reference("LoadBalancer"),
+            "Port" => 80,
+            "Protocol" => "HTTP",
+            "DefaultActions" => list![map! {
+                "Type" => "redirect",
+                "RedirectConfig" => map! {
+                    "Protocol" => "HTTPS",
+                    "Port" => "443",
+                    "StatusCode" => "HTTP_301",
+                },
+            }],
+        },
+    );
+    stack.add_with(
+        "",
+        "HttpsListener",
+        "AWS::ElasticLoadBalancingV2::Listener",
+        map! { "Condition" => "HasCertificate" },
+        map! {
+            "LoadBalancerArn" => reference("LoadBalancer"),
+            "Port" => 443,
+            "Protocol" => "HTTPS",
+            // TLS 1.2 and 1.3.
+            "SslPolicy" => "ELBSecurityPolicy-TLS13-1-2-2021-06",
+            "Certificates" => list![map! { "CertificateArn" => reference("CertificateArn") }],
+            "DefaultActions" => forward(),
+        },
+    );
+}
+
+/// Requests of one address in five minutes, where no route says.
+const RATE: f64 = 2000.0;
+
+fn firewall(source: Source<'_>, stack: &mut Stack) {
+    let visibility = |name: &str| {
+        map! {
+            "SampledRequestsEnabled" => true,
+            "CloudWatchMetricsEnabled" => true,
+            "MetricName" => name,
+        }
+    };
+    let managed = |priority: u32, name: &str| {
+        map! {
+            "Name" => name,
+            "Priority" => priority,
+            "OverrideAction" => map! { "None" => map! {} },
+            "Statement" => map! {
+                "ManagedRuleGroupStatement" => map! { "VendorName" => "AWS", "Name" => name },
+            },
+            "VisibilityConfig" => visibility(name),
+        }
+    };
+    let routes = source.plan.routes.iter().filter(|route| {
+        route
+            .paths
+            .values()
+            .any(|action| matches!(action, RouteAction::Service { .. }))
+    });
+    let rate = routes
+        .filter_map(|route| route.limits.rate)
+        .map(|rate| rate.per_second() * 300.0)
+        .fold(RATE, f64::max);
+    // The firewall counts from 10 to two thousand million.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "clamped to what the firewall takes"
+    )]
+    let rate = rate.clamp(10.0, 2_000_000_000.0) as i64;
+    stack.add(
+        "WebAcl",
+        "AWS::WAFv2::WebACL",
+        map! {
+            "Name" => source.name("waf"),
+            "Scope" => "REGIONAL",
+            "DefaultAction" => map! { "Allow" => map! {} },
+            "Rules" => list![
+                map! {
+                    "Name" => "rate",
+                    "Priority" => 0,
+                    "Action" => map! { "Block" => map! {} },
+                    "Statement" => map! {
+                        "RateBasedStatement" => map! {
+                            "AggregateKeyType" => "IP",
+                            "Limit" => rate,
+                        },
+                    },
+                    "VisibilityConfig" => visibility("rate"),
+                },
+                managed(1, "AWSManagedRulesAmazonIpReputationList"),
+                managed(2, "AWSManagedRulesCommonRuleSet"),
+                managed(3, "AWSManagedRulesKnownBadInputsRuleSet"),
+                managed(4, "AWSManagedRulesSQLiRuleSet"),
+            ],
+            "VisibilityConfig" => visibility(&source.name("waf")),
+        },
+    );
+    stack.add(
+        "WebAclAssociation",
+        "AWS::WAFv2::WebACLAssociation",
+        map! {
+            "ResourceArn" => reference("LoadBalancer"),
+            "WebACLArn" => attribute("WebAcl.Arn"),
+        },
+    );
+    stack.output("WebAclArn", "The firewall", sub("${WebAcl.Arn}"));
+}

@@ -1,0 +1,883 @@
+//! Which parts of an object are values.
+
+use std::collections::BTreeSet;
+
+use wharf_plan::model::Plan;
+
+use super::merge::{Merged, NAMESPACE, Variant};
+use super::text::Actions;
+use super::values::{self, Values};
+use crate::kubernetes::ACCOUNT;
+use crate::yaml::{Map, Yaml};
+use crate::{list, map, names};
+
+/// Labels that the chart's own helper writes.
+const COMMON_LABELS: [&str; 4] = [
+    "app.kubernetes.io/name",
+    "app.kubernetes.io/part-of",
+    "app.kubernetes.io/managed-by",
+    "app.kubernetes.io/environment",
+];
+
+/// The values that belong to no component.
+pub(super) fn globals(base: &Plan, variants: &[Variant<'_>], values: &mut Values) {
+    let registries: Vec<Option<Yaml>> = variants
+        .iter()
+        .map(|variant| Some(Yaml::Text(registry(variant.plan))))
+        .collect();
+    values.add(
+        &["image", "registry"],
+        "Registry before the name of every image that the project builds; none if empty",
+        &registries,
+    );
+    values.add_default(
+        &["image", "tag"],
+        "Tag of every image that the project builds; the chart's appVersion if empty",
+        "",
+    );
+    values.add_default(
+        &["image", "pullPolicy"],
+        "When images are pulled",
+        "IfNotPresent",
+    );
+    values.add_default(
+        &["image", "pullSecrets"],
+        "Secrets that open a private registry: a list of `name: …`",
+        Yaml::List(vec![]),
+    );
+    let environments: Vec<Option<Yaml>> = variants
+        .iter()
+        .map(|variant| {
+            let name = variant.plan.environment.as_ref();
+            Some(Yaml::Text(
+                name.map(ToString::to_string).unwrap_or_default(),
+            ))
+        })
+        .collect();
+    values.add(
+        &["environment"],
+        "What the label app.kubernetes.io/environment says",
+        &environments,
+    );
+    values.add_default(
+        &["podAnnotations"],
+        "Annotations of every pod of a service",
+        Map::new(),
+    );
+    values.add_default(
+        &["nodeSelector"],
+        "Labels of the nodes that services run on",
+        Map::new(),
+    );
+    values.add_default(
+        &["tolerations"],
+        "Taints of nodes that services put up with",
+        Yaml::List(vec![]),
+    );
+    if !base.routes.is_empty() {
+        values.add_default(
+            &["tests", "image"],
+            "Image of `helm test`: anything with wget",
+            "docker.io/library/busybox:1.37.0",
+        );
+    }
+}
+
+/// The registry of a plan's images: the file's, or the account's own; empty if there is neither.
+fn registry(plan: &Plan) -> String {
+    match (&plan.images.registry, &plan.cloud) {
+        (Some(registry), _) => registry.trim_end_matches('/').to_owned(),
+        (None, Some(cloud)) => format!("{ACCOUNT}.dkr.ecr.{}.amazonaws.com", cloud.region),
+        (None, None) => String::new(),
+    }
+}
+
+/// The name of an image within the plan's registry.
+fn without_registry(repository: &str, plan: &Plan) -> String {
+    let prefix = format!("{}/", registry(plan));
+    repository
+        .strip_prefix(&prefix)
+        .unwrap_or(repository)
+        .to_owned()
+}
+
+/// The template of one object; what it takes from the values is added to them.
+pub(super) fn template(
+    object: &Merged,
+    base: &Plan,
+    variants: &[Variant<'_>],
+    values: &mut Values,
+) -> String {
+    let component = component(object);
+    let mut writer = Writer {
+        object,
+        base,
+        variants,
+        values,
+        actions: Actions::default(),
+        at: place(base, variants, &component),
+        component,
+        taken: BTreeSet::new(),
+    };
+    let condition = writer.condition();
+    let nodes: Vec<Option<&Yaml>> = object.each.iter().map(Option::as_ref).collect();
+    let mut tree = writer.build(&nodes, "");
+    writer.finish(&mut tree);
+    writer.actions.to_text(condition.as_deref(), tree)
+}
+
+/// The component of an object, by its label.
+fn component(object: &Merged) -> String {
+    let some = object.each.iter().flatten().next();
+    match some.and_then(|yaml| yaml.at("/metadata/labels/app.kubernetes.io~1name")) {
+        Some(Yaml::Text(component)) => component.clone(),
+        _ => object.name.clone(),
+    }
+}
+
+/// Where a component's values stand.
+fn place(base: &Plan, variants: &[Variant<'_>], component: &str) -> Vec<String> {
+    let plans = || variants.iter().map(|variant| variant.plan).chain([base]);
+    let group = if plans().any(|plan| plan.services.contains_key(component)) {
+        "services"
+    } else if plans().any(|plan| plan.stores.contains_key(component)) {
+        "stores"
+    } else {
+        "components"
+    };
+    vec![group.to_owned(), values::key(component)]
+}
+
+struct Writer<'a, 'v> {
+    object: &'a Merged,
+    base: &'a Plan,
+    variants: &'a [Variant<'a>],
+    values: &'v mut Values,
+    actions: Actions,
+    /// Where the component's values stand.
+    at: Vec<String>,
+    component: String,
+    /// The places that this object has taken for what differs.
+    taken: BTreeSet<Vec<String>>,
+}
+
+impl Writer<'_, '_> {
+    fn kind(&self) -> &str {
+        &self.object.kind
+    }
+
+    fn own(&self, path: &[&str]) -> Vec<String> {
+        let path = path.iter().map(|segment| (*segment).to_owned());
+        self.at.iter().cloned().chain(path).collect()
+    }
+
+    fn add(&mut self, path: &[String], comment: &str, each: &[Option<Yaml>]) -> String {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        self.values.add(&path, comment, each)
+    }
+
+    /// Whether the object is there at all.
+    fn condition(&mut self) -> Option<String> {
+        let there: Vec<Option<Yaml>> = self
+            .object
+            .each
+            .iter()
+            .map(|one| Some(Yaml::Bool(one.is_some())))
+            .collect();
+        let everywhere = self.object.each.iter().all(Option::is_some);
+        let (switch, comment): (Vec<String>, &str) = match self.kind() {
+            "HorizontalPodAutoscaler" | "ScaledObject" => (
+                self.own(&["autoscaling", "enabled"]),
+                "Whether the count of replicas follows the load",
+            ),
+            "PodDisruptionBudget" => (
+                self.own(&["podDisruptionBudget", "enabled"]),
+                "Whether nodes are drained only as fast as replicas allow",
+            ),
+            "Ingress" => (
+                vec!["ingress".into(), "enabled".into()],
+                "Whether the routes are served",
+            ),
+            "NetworkPolicy" if everywhere => (
+                vec!["networkPolicy".into(), "enabled".into()],
+                "Whether only the declared connections are allowed",
+            ),
+            "ResourceQuota" => (
+                vec!["quota".into(), "enabled".into()],
+                "Whether the namespace has a quota",
+            ),
+            "Role" | "RoleBinding" | "ClusterRole" | "ClusterRoleBinding" => (
+                vec!["rbac".into(), "enabled".into()],
+                "Whether the roles of people and pipelines are made; who installs must be allowed to",
+            ),
+            "ExternalSecret" | "SecretStore" => (
+                vec!["externalSecrets".into(), "enabled".into()],
+                "Whether the External Secrets Operator fills the Secret; if not, somebody else has to",
+            ),
+            _ if everywhere => return None,
+            _ if self.at[0] == "stores" => (
+                self.own(&["enabled"]),
+                "Whether the cluster runs it; off where the cloud does",
+            ),
+            kind => {
+                let kind = values::key(&lower_first(kind));
+                (self.own(&[&kind, "enabled"]), "Whether the object is there")
+            }
+        };
+        Some(self.add(&switch, comment, &there))
+    }
+
+    /// The template of a part; `nodes` are what each variant has there.
+    fn build(&mut self, nodes: &[Option<&Yaml>], pointer: &str) -> Yaml {
+        if let Some(yaml) = self.special(nodes, pointer) {
+            return yaml;
+        }
+        if let Some((path, comment)) = self.rule(pointer) {
+            return self.value(nodes, path, comment);
+        }
+        let there: Vec<&Yaml> = self.present(nodes);
+        let all_maps = there.iter().all(|node| matches!(node, Yaml::Map(_)));
+        if all_maps && !there.is_empty() && there.len() == self.wanted() {
+            return self.map(nodes, pointer);
+        }
+        let lengths: BTreeSet<Option<usize>> = there
+            .iter()
+            .map(|node| match node {
+                Yaml::List(items) => Some(items.len()),
+                _ => None,
+            })
+            .collect();
+        if let (1, Some(Some(length)), true) = (
+            lengths.len(),
+            lengths.first().copied(),
+            there.len() == self.wanted(),
+        ) {
+            let items = (0..length).map(|index| {
+                let nodes: Vec<Option<&Yaml>> = nodes
+                    .iter()
+                    .map(|node| match node {
+                        Some(Yaml::List(items)) => items.get(index),
+                        _ => None,
+                    })
+                    .collect();
+                self.build(&nodes, &format!("{pointer}/{index}"))
+            });
+            return Yaml::List(items.collect());
+        }
+        match there.as_slice() {
+            [first, rest @ ..]
+                if rest.iter().all(|other| other == first) && there.len() == self.wanted() =>
+            {
+                (*first).clone()
+            }
+            _ => {
+                let path = self.free_place(pointer);
+                self.value(nodes, path, "")
+            }
+        }
+    }
+
+    /// How many variants have the object.
+    fn wanted(&self) -> usize {
+        self.object.each.iter().flatten().count()
+    }
+
+    fn present<'n>(&self, nodes: &[Option<&'n Yaml>]) -> Vec<&'n Yaml> {
+        nodes.iter().flatten().copied().collect()
+    }
+
+    fn map(&mut self, nodes: &[Option<&Yaml>], pointer: &str) -> Yaml {
+        let mut keys: Vec<(&str, &str)> = vec![];
+        for node in nodes.iter().flatten() {
+            let Yaml::Map(map) = node else { continue };
+            for entry in map.entries() {
+                if !keys.iter().any(|(key, _)| *key == entry.key) {
+                    keys.push((&entry.key, &entry.comment));
+                }
+            }
+        }
+        let mut out = Map::new();
+        for (key, comment) in keys {
+            let inner: Vec<Option<&Yaml>> = nodes
+                .iter()
+                .map(|node| match node {
+                    Some(Yaml::Map(map)) => map.get(key),
+                    _ => None,
+                })
+                .collect();
+            let pointer = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+            let somewhere_missing = self.present(&inner).len() < self.wanted();
+            let rule = self.rule(&pointer);
+            if somewhere_missing || rule.as_ref().is_some_and(|_| may_be_empty(key)) {
+                // A key that some variant does not have is there only while it has a value.
+                let (path, comment) = rule.unwrap_or_else(|| (self.free_place(&pointer), ""));
+                let each: Vec<Option<Yaml>> = inner.iter().map(|node| node.cloned()).collect();
+                let expression = self.add(&path, comment, &each);
+                if matches!(
+                    each.iter().flatten().next(),
+                    Some(Yaml::Map(_) | Yaml::List(_))
+                ) {
+                    self.actions.with(&mut out, key, &expression);
+                } else {
+                    self.actions.line(&mut out, format!("with {expression}"));
+                    out.set(key, Yaml::Raw(quoted(".", each.iter().flatten().next())));
+                    self.actions.line(&mut out, "end");
+                }
+                continue;
+            }
+            let value = self.build(&inner, &pointer);
+            out.set_with_comment(comment, key, value);
+        }
+        out.into()
+    }
+
+    /// A value at `path`.
+    fn value(&mut self, nodes: &[Option<&Yaml>], path: Vec<String>, comment: &str) -> Yaml {
+        let each: Vec<Option<Yaml>> = nodes.iter().map(|node| node.cloned()).collect();
+        // A variant without the object does not want another value.
+        let first = each.iter().flatten().next().cloned();
+        let each: Vec<Option<Yaml>> = each
+            .into_iter()
+            .zip(&self.object.each)
+            .map(|(value, object)| {
+                if object.is_some() {
+                    value
+                } else {
+                    first.clone()
+                }
+            })
+            .collect();
+        // The release's namespace in a value is filled in when the chart is.
+        let placed = each.iter().flatten().any(holds_namespace);
+        let each: Vec<Option<Yaml>> = each
+            .into_iter()
+            .map(|one| one.map(namespace_in_value))
+            .collect();
+        let expression = self.add(&path, comment, &each);
+        match first {
+            Some(Yaml::Map(_) | Yaml::List(_) | Yaml::Inline(_)) if placed => {
+                self.actions.block(format!("tpl (toYaml {expression}) $"))
+            }
+            Some(Yaml::Text(_)) if placed => {
+                Yaml::Raw(format!("{{{{ tpl {expression} $ | quote }}}}"))
+            }
+            Some(Yaml::Map(_) | Yaml::List(_) | Yaml::Inline(_)) => {
+                self.actions.block(format!("toYaml {expression}"))
+            }
+            first => Yaml::Raw(quoted(&expression, first.as_ref())),
+        }
+    }
+
+    /// Parts that operators change: where their values stand, and what is said about them.
+    fn rule(&self, pointer: &str) -> Option<(Vec<String>, &'static str)> {
+        let own = |path: &[&str], comment| Some((self.own(path), comment));
+        let shared = |path: &[&str], comment| {
+            Some((
+                path.iter().map(|segment| (*segment).to_owned()).collect(),
+                comment,
+            ))
+        };
+        let pod = pointer.strip_prefix("/spec/template/spec");
+        let container = pod.and_then(|pod| pod.strip_prefix("/containers/0"));
+        match (self.kind(), pointer) {
+            ("Deployment" | "StatefulSet", "/spec/replicas") => own(
+                &["replicaCount"],
+                "How many replicas; without an autoscaler",
+            ),
+            ("Deployment", "/spec/strategy") => own(&["strategy"], "How a new release takes over"),
+            ("Deployment" | "StatefulSet", _) if container.is_some() => match container? {
+                "/resources" => own(
+                    &["resources"],
+                    "CPU and memory: what is set aside, and the most",
+                ),
+                "/livenessProbe" => own(
+                    &["livenessProbe"],
+                    "When it fails, the replica is started again",
+                ),
+                "/readinessProbe" => own(
+                    &["readinessProbe"],
+                    "While it fails, the replica gets no requests",
+                ),
+                "/startupProbe" => own(&["startupProbe"], "Until it has passed, the others wait"),
+                _ => None,
+            },
+            ("Deployment" | "StatefulSet", _) if pod == Some("/terminationGracePeriodSeconds") => {
+                own(
+                    &["terminationGracePeriodSeconds"],
+                    "Seconds from the signal to stop until it is killed",
+                )
+            }
+            ("StatefulSet", "/spec/volumeClaimTemplates/0/spec/resources/requests/storage") => {
+                own(&["storage", "size"], "How large its volume is")
+            }
+            ("StatefulSet", "/spec/volumeClaimTemplates/0/spec/storageClassName") => {
+                own(&["storage", "className"], "The class of its volume")
+            }
+            ("HorizontalPodAutoscaler", "/spec/minReplicas")
+            | ("ScaledObject", "/spec/minReplicaCount") => {
+                own(&["autoscaling", "minReplicas"], "Never fewer")
+            }
+            ("HorizontalPodAutoscaler", "/spec/maxReplicas")
+            | ("ScaledObject", "/spec/maxReplicaCount") => {
+                own(&["autoscaling", "maxReplicas"], "Never more")
+            }
+            ("HorizontalPodAutoscaler", "/spec/metrics") => {
+                own(&["autoscaling", "metrics"], "What the count follows")
+            }
+            ("HorizontalPodAutoscaler", "/spec/behavior") => {
+                own(&["autoscaling", "behavior"], "How fast it follows")
+            }
+            ("ScaledObject", "/spec/triggers") => {
+                own(&["autoscaling", "triggers"], "What the count follows")
+            }
+            ("Service", "/spec/type") => own(&["service", "type"], "How the service is reached"),
+            ("Service", "/spec/ports") => own(&["service", "ports"], "Its ports"),
+            ("Service", "/metadata/annotations") => {
+                own(&["service", "annotations"], "Annotations of the Service")
+            }
+            ("ServiceAccount", "/metadata/annotations") => own(
+                &["serviceAccount", "annotations"],
+                "Annotations of the ServiceAccount: the role of AWS that its pods take",
+            ),
+            ("PodDisruptionBudget", "/spec/maxUnavailable") => own(
+                &["podDisruptionBudget", "maxUnavailable"],
+                "How many replicas may be missing",
+            ),
+            ("PodDisruptionBudget", "/spec/minAvailable") => own(
+                &["podDisruptionBudget", "minAvailable"],
+                "How many replicas have to be there",
+            ),
+            ("CronJob", "/spec/schedule") => own(&["schedule"], "When it runs; UTC"),
+            ("CronJob", "/spec/suspend") => own(&["suspend"], "Whether it is paused"),
+            ("Ingress", _) => self.ingress_rule(pointer),
+            ("ConfigMap", "/data") if self.object.name == self.base.kubernetes.config_map => {
+                shared(&["config"], "Variables of the services that are no secret")
+            }
+            ("PersistentVolumeClaim", "/spec/resources/requests/storage") => own(
+                &["persistence", &values::key(&self.object.name), "size"],
+                "How large the volume is",
+            ),
+            ("PersistentVolumeClaim", "/spec/storageClassName") => own(
+                &["persistence", &values::key(&self.object.name), "className"],
+                "The class of the volume",
+            ),
+            ("ExternalSecret", "/spec/refreshInterval") => shared(
+                &["externalSecrets", "refreshInterval"],
+                "How often values are read anew",
+            ),
+            ("ExternalSecret", "/spec/data") => shared(
+                &["externalSecrets", "data"],
+                "Which keys are read from where",
+            ),
+            ("ResourceQuota", "/spec/hard") => {
+                shared(&["quota", "hard"], "What the namespace may use in all")
+            }
+            _ => None,
+        }
+    }
+
+    fn ingress_rule(&self, pointer: &str) -> Option<(Vec<String>, &'static str)> {
+        let several = |variant: &Variant<'_>| {
+            let ingresses = variant.objects.iter();
+            ingresses
+                .filter(|object| object.kind() == "Ingress")
+                .count()
+                > 1
+        };
+        let at = |key: &str| -> Vec<String> {
+            if self.variants.iter().any(several) {
+                let name = values::key(&self.object.name);
+                vec!["ingress".into(), name, key.into()]
+            } else {
+                vec!["ingress".into(), key.into()]
+            }
+        };
+        match pointer {
+            "/metadata/annotations" => Some((at("annotations"), "What the controller is told")),
+            "/spec/ingressClassName" => Some((at("className"), "Which controller serves it")),
+            "/spec/rules" => Some((at("rules"), "Hosts and paths")),
+            "/spec/tls" => Some((at("tls"), "Certificates")),
+            _ => None,
+        }
+    }
+
+    /// Parts that Helm says in its own way.
+    fn special(&mut self, nodes: &[Option<&Yaml>], pointer: &str) -> Option<Yaml> {
+        let first = nodes.iter().flatten().next().copied()?;
+        match pointer {
+            "/metadata/labels" => {
+                let expression = format!(
+                    "include \"{}.labels\" (dict \"root\" $ \"component\" \"{}\")",
+                    self.base.name, self.component
+                );
+                let block = self.actions.block(expression);
+                let mut extra = Map::new();
+                if let Yaml::Map(map) = first {
+                    for entry in map.entries() {
+                        if !COMMON_LABELS.contains(&entry.key.as_str()) {
+                            extra.set(entry.key.clone(), entry.value.clone());
+                        }
+                    }
+                }
+                return extra.is_empty().then_some(block);
+            }
+            _ if pointer.ends_with("/metadata/labels") => {
+                // What selects pods stays as it is; what may change does not belong on them.
+                let Yaml::Map(map) = first else { return None };
+                let mut labels = map.clone();
+                labels.retain(|entry| {
+                    !matches!(
+                        entry.key.as_str(),
+                        "app.kubernetes.io/managed-by" | "app.kubernetes.io/environment"
+                    )
+                });
+                return Some(labels.into());
+            }
+            _ => {}
+        }
+        let key = pointer.rsplit('/').next().unwrap_or_default();
+        if key.starts_with("checksum~1") && key.contains("config") {
+            let file = "(print $.Template.BasePath \"/configmap.yaml\")";
+            return Some(Yaml::Raw(format!("{{{{ include {file} $ | sha256sum }}}}")));
+        }
+        if key == "imagePullPolicy" {
+            return Some(Yaml::Raw("{{ $.Values.image.pullPolicy }}".to_owned()));
+        }
+        if key == "image" && pointer.contains("ontainers/") {
+            return Some(self.image(nodes, pointer));
+        }
+        None
+    }
+
+    fn image(&mut self, nodes: &[Option<&Yaml>], pointer: &str) -> Yaml {
+        let own: Vec<String> = self
+            .variants
+            .iter()
+            .flat_map(|variant| {
+                let built = crate::images::built(variant.plan).into_iter();
+                built.map(|image| without_registry(&image.repository, variant.plan))
+            })
+            .collect();
+        let parts = |node: &Option<&Yaml>| match node {
+            Some(Yaml::Text(image)) => {
+                let (repository, tag) = match image.rsplit_once(':') {
+                    Some((repository, tag)) if !tag.contains('/') => (repository, tag),
+                    _ => (image.as_str(), ""),
+                };
+                Some((repository.to_owned(), tag.to_owned()))
+            }
+            _ => None,
+        };
+        let mut each: Vec<Option<(String, String)>> = nodes.iter().map(parts).collect();
+        for (variant, parts) in self.variants.iter().zip(&mut each) {
+            if let Some((repository, _)) = parts {
+                let short = without_registry(repository, variant.plan);
+                if own.contains(&short) {
+                    *repository = short;
+                }
+            }
+        }
+        let first = each.iter().flatten().next().cloned();
+        let built = first
+            .as_ref()
+            .is_some_and(|(repository, _)| own.contains(repository));
+        let pick = |pick: fn((String, String)) -> String| -> Vec<Option<Yaml>> {
+            each.iter()
+                .map(|one| {
+                    one.clone()
+                        .or_else(|| first.clone())
+                        .map(|one| Yaml::Text(pick(one)))
+                })
+                .collect()
+        };
+        let container = pointer
+            .strip_suffix("/image")
+            .map(|container| format!("{container}/name"));
+        let container = container.and_then(|name| {
+            let object = self.object.each.iter().flatten().next()?;
+            match object.at(&name) {
+                Some(Yaml::Text(name)) => Some(values::key(name)),
+                _ => None,
+            }
+        });
+        // The first container is the component's own; another is called by its name.
+        let name = match container {
+            Some(container) if !pointer.ends_with("/containers/0/image") => {
+                format!("{container}Image")
+            }
+            _ => "image".to_owned(),
+        };
+        let repository = self.add(
+            &self.own(&[&name, "repository"]),
+            "Name of the image",
+            &pick(|(repository, _)| repository),
+        );
+        let tags = if built {
+            vec![Some(Yaml::Text(String::new())); each.len()]
+        } else {
+            pick(|(_, tag)| tag)
+        };
+        let comment = if built {
+            "Its tag; `image.tag` if empty"
+        } else {
+            "Its tag"
+        };
+        let tag = self.add(&self.own(&[&name, "tag"]), comment, &tags);
+        if built {
+            let expression = format!(
+                "include \"{}.image\" (dict \"root\" $ \"image\" {})",
+                self.base.name,
+                repository.trim_end_matches(".repository")
+            );
+            return Yaml::Raw(format!("{{{{ {expression} | quote }}}}"));
+        }
+        Yaml::Raw(format!("\"{{{{ {repository} }}}}:{{{{ {tag} }}}}\""))
+    }
+
+    /// A place for what differs and has no rule, called as the part is.
+    fn free_place(&mut self, pointer: &str) -> Vec<String> {
+        let mut segments: Vec<String> = vec![];
+        let mut here = String::new();
+        for segment in pointer.split('/').skip(1) {
+            here = format!("{here}/{segment}");
+            // An item of a list is called by its name: a variable, a port, a container.
+            let name = self.object.each.iter().flatten().find_map(|object| {
+                match object.at(&format!("{here}/name")) {
+                    Some(Yaml::Text(name)) => Some(name.to_ascii_lowercase()),
+                    _ => None,
+                }
+            });
+            match name {
+                Some(name) if segment.parse::<usize>().is_ok() => segments.push(values::key(&name)),
+                None if segment.parse::<usize>().is_ok() => {}
+                // The value of a variable is the variable.
+                _ if segment == "value" && segments.len() > 1 => {}
+                _ => segments.push(values::key(&segment.replace("~1", "-").replace("~0", "-"))),
+            }
+        }
+        let kind = values::key(&lower_first(self.kind()));
+        let mut length = 1;
+        loop {
+            let tail = &segments[segments.len().saturating_sub(length)..];
+            let mut path = self.at.clone();
+            if self.at[0] != "services" || self.kind() != "Deployment" {
+                path.push(kind.clone());
+                if values::key(&self.object.name) != self.at[1] {
+                    path.push(values::key(&self.object.name));
+                }
+            }
+            path.push(values::key(&tail.join("-")));
+            if length > segments.len() || self.taken.insert(path.clone()) {
+                return path;
+            }
+            length += 1;
+        }
+    }
+
+    /// What the manifests do not have and a chart does.
+    fn finish(&mut self, tree: &mut Yaml) {
+        match self.kind() {
+            "Deployment" if self.at[0] == "services" => {
+                self.replicas(tree);
+                self.pods(tree, "/spec/template");
+            }
+            "StatefulSet" => self.pods(tree, "/spec/template"),
+            "Job" => {
+                self.hook(tree);
+                self.pods(tree, "/spec/template");
+            }
+            _ => {}
+        }
+    }
+
+    /// A service with an autoscaler has a count of its own only while that is off.
+    fn replicas(&mut self, tree: &mut Yaml) {
+        let scaled = self.variants.iter().any(|variant| {
+            variant.objects.iter().any(|object| {
+                matches!(object.kind(), "HorizontalPodAutoscaler" | "ScaledObject")
+                    && object.yaml.at("/spec/scaleTargetRef/name")
+                        == Some(&Yaml::Text(self.object.name.clone()))
+            })
+        });
+        if !scaled {
+            return;
+        }
+        let service: Option<wharf_base::ids::Name> = self.component.parse().ok();
+        let each: Vec<Option<Yaml>> = self
+            .variants
+            .iter()
+            .map(|variant| {
+                let service = variant.plan.services.get(service.as_ref()?)?;
+                Some(Yaml::from(service.replicas))
+            })
+            .collect();
+        let count = self.add(
+            &self.own(&["replicaCount"]),
+            "How many replicas; without an autoscaler",
+            &each,
+        );
+        let enabled = self.own(&["autoscaling", "enabled"]).join(".");
+        let Some(Yaml::Map(spec)) = tree.at_mut("/spec") else {
+            return;
+        };
+        let mut with_count = Map::new();
+        self.actions
+            .line(&mut with_count, format!("if not $.Values.{enabled}"));
+        with_count.set("replicas", Yaml::Raw(format!("{{{{ {count} }}}}")));
+        self.actions.line(&mut with_count, "end");
+        for entry in spec.entries() {
+            with_count.set_with_comment(
+                entry.comment.clone(),
+                entry.key.clone(),
+                entry.value.clone(),
+            );
+        }
+        *spec = with_count;
+    }
+
+    /// What an operator may say of every pod.
+    fn pods(&mut self, tree: &mut Yaml, template: &str) {
+        if let Some(Yaml::Map(spec)) = tree.at_mut(&format!("{template}/spec")) {
+            if spec.get("imagePullSecrets").is_none() {
+                self.actions
+                    .with(spec, "imagePullSecrets", "$.Values.image.pullSecrets");
+            }
+            if spec.get("nodeSelector").is_none() {
+                self.actions
+                    .with(spec, "nodeSelector", "$.Values.nodeSelector");
+            }
+            if spec.get("tolerations").is_none() {
+                self.actions
+                    .with(spec, "tolerations", "$.Values.tolerations");
+            }
+        }
+        let Some(Yaml::Map(metadata)) = tree.at_mut(&format!("{template}/metadata")) else {
+            return;
+        };
+        match metadata.get_mut("annotations").and_then(Yaml::as_map_mut) {
+            Some(annotations) => {
+                self.actions
+                    .line(annotations, "with $.Values.podAnnotations");
+                self.actions.line(annotations, "toYaml . | nindent 8");
+                self.actions.line(annotations, "end");
+            }
+            None => self
+                .actions
+                .with(metadata, "annotations", "$.Values.podAnnotations"),
+        }
+    }
+
+    /// A migration runs before the new replicas, each time anew; on the first installation after everything that it needs.
+    fn hook(&mut self, tree: &mut Yaml) {
+        let Some(Yaml::Map(metadata)) = tree.at_mut("/metadata") else {
+            return;
+        };
+        let name = names::dns_label(&format!("{}-release", self.component), 63);
+        metadata.set("name", name);
+        let mut annotations = match metadata.get("annotations") {
+            Some(Yaml::Map(map)) => map.clone(),
+            _ => Map::new(),
+        };
+        annotations.set("helm.sh/hook", "post-install,pre-upgrade");
+        annotations.set("helm.sh/hook-weight", "0");
+        annotations.set_with_comment(
+            "The Job of the last release makes room; one that failed stays to be looked at.",
+            "helm.sh/hook-delete-policy",
+            "before-hook-creation,hook-succeeded",
+        );
+        metadata.set("annotations", annotations);
+    }
+}
+
+/// Sets of values that the chart is tested with: without what a cluster may lack, with everything off that can be, and
+/// with an operator's own.
+pub(super) fn test_sets(base: &Plan, values: &Values) -> Vec<(&'static str, Yaml)> {
+    let defaults = values.defaults();
+    let mut minimal = Map::new();
+    for group in [
+        "networkPolicy",
+        "ingress",
+        "rbac",
+        "externalSecrets",
+        "quota",
+    ] {
+        if defaults.get(group).is_some() {
+            minimal.set(group, map! { "enabled" => false });
+        }
+    }
+    let mut fixed = Map::new();
+    if let Some(Yaml::Map(services)) = defaults.get("services") {
+        let mut scaled = Map::new();
+        for entry in services.entries() {
+            if entry.value.at("/autoscaling/enabled").is_some() {
+                scaled.set(
+                    entry.key.clone(),
+                    map! { "replicaCount" => 5, "autoscaling" => map! { "enabled" => false } },
+                );
+            }
+        }
+        if !scaled.is_empty() {
+            fixed.set("services", scaled);
+        }
+    }
+    fixed.set("image", map! { "tag" => "1.2.3", "pullPolicy" => "Always" });
+    let operator = map! {
+        "image" => map! { "pullSecrets" => list![map! { "name" => "registry" }] },
+        "environment" => format!("{}-preview", base.name),
+        "podAnnotations" => map! { "example.com/owner" => "platform" },
+        "nodeSelector" => map! { "kubernetes.io/arch" => "amd64" },
+        "tolerations" => list![map! { "key" => "dedicated", "operator" => "Exists", "effect" => "NoSchedule" }],
+    };
+    vec![
+        ("fixed-count", fixed.into()),
+        ("minimal", minimal.into()),
+        ("operator", operator.into()),
+    ]
+}
+
+fn holds_namespace(yaml: &Yaml) -> bool {
+    match yaml {
+        Yaml::Text(text) => text.contains(NAMESPACE),
+        Yaml::List(items) | Yaml::Inline(items) => items.iter().any(holds_namespace),
+        Yaml::Map(map) => map
+            .entries()
+            .iter()
+            .any(|entry| holds_namespace(&entry.value)),
+        _ => false,
+    }
+}
+
+fn namespace_in_value(yaml: Yaml) -> Yaml {
+    match yaml {
+        Yaml::Text(text) => Yaml::Text(text.replace(NAMESPACE, "{{ .Release.Namespace }}")),
+        Yaml::List(items) => Yaml::List(items.into_iter().map(namespace_in_value).collect()),
+        Yaml::Inline(items) => Yaml::Inline(items.into_iter().map(namespace_in_value).collect()),
+        Yaml::Map(mut map) => {
+            for value in map.values_mut() {
+                *value = namespace_in_value(std::mem::replace(value, Yaml::Null));
+            }
+            Yaml::Map(map)
+        }
+        other => other,
+    }
+}
+
+/// Keys whose value may be an empty list or map, and then are left out.
+fn may_be_empty(key: &str) -> bool {
+    matches!(key, "annotations" | "tls")
+}
+
+fn quoted(expression: &str, like: Option<&Yaml>) -> String {
+    match like {
+        Some(Yaml::Text(_)) => format!("{{{{ {expression} | quote }}}}"),
+        _ => format!("{{{{ {expression} }}}}"),
+    }
+}
+
+fn lower_first(text: &str) -> String {
+    let mut characters = text.chars();
+    match characters.next() {
+        Some(first) => first.to_ascii_lowercase().to_string() + characters.as_str(),
+        None => String::new(),
+    }
+}
