@@ -298,16 +298,18 @@ pub enum Permission {
 pub const DEPLOY: &str = "deploy";
 
 /// Targets whose files are the same for every environment.
-const PROJECT_TARGETS: [&str; 9] = [
+const PROJECT_TARGETS: [&str; 11] = [
     "dockerfile",
     "kustomize",
     "helm",
+    "argocd",
+    "flux",
+    "github-actions",
+    "gitlab-ci",
     "k6",
     "locust",
     "openapi",
     "readme",
-    "github-actions",
-    "gitlab-ci",
 ];
 
 /// Where the files of a render target lie: `deploy/helm`, `deploy/prod/terraform`.

@@ -1,11 +1,9 @@
 //! The targets: what can be rendered, by name.
 
 use crate::{
-    Input, Rendered, architecture, compose, dockerfile, github_actions, gitlab_ci, k6, kubernetes,
-    locust, nginx, openapi, prometheus, readme, runbook, systemd, userdata,
     Input, Rendered, alertmanager, ansible, architecture, argocd, cloudformation, cloudwatch,
     compose, dockerfile, flux, github_actions, gitlab_ci, grafana, helm, k6, kubernetes, kustomize,
-    locust, loki, nginx, openapi, otel_collector, prometheus, runbook, systemd, terraform,
+    locust, loki, nginx, openapi, otel_collector, prometheus, readme, runbook, systemd, terraform,
     userdata,
 };
 
