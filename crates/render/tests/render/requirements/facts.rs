@@ -255,6 +255,7 @@ fn in_clause(clause: &str) -> Vec<Found> {
             vec![
                 format!("replicas: {}", &c[1]),
                 format!("replicacount: {}", &c[1]),
+                format!("clusters = {}", &c[1]),
             ],
         )]
     });
@@ -276,7 +277,7 @@ fn in_clause(clause: &str) -> Vec<Found> {
         // TLS 1.2 is written TLSv1.2.
         vec![(
             c[0].to_owned(),
-            vec![c[0].to_owned(), format!("v{}", &c[0])],
+            vec![c[0].to_owned(), format!("tlsv{}", &c[0])],
         )]
     });
     take(&mut rest, &NUMBER, &mut found, |c| vec![one(&c[0])]);
