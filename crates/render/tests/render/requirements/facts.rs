@@ -255,7 +255,7 @@ fn in_clause(clause: &str) -> Vec<Found> {
             vec![
                 format!("replicas: {}", &c[1]),
                 format!("replicacount: {}", &c[1]),
-                format!("clusters = {}", &c[1]),
+                format!("count = {}", &c[1]),
             ],
         )]
     });
@@ -274,10 +274,14 @@ fn in_clause(clause: &str) -> Vec<Found> {
         vec![(c[0].to_owned(), duration(&c[1], "days"))]
     });
     take(&mut rest, &VERSION, &mut found, |c| {
-        // TLS 1.2 is written TLSv1.2.
+        // TLS 1.2 is written TLSv1.2, and 1-2 in the name of a policy.
         vec![(
             c[0].to_owned(),
-            vec![c[0].to_owned(), format!("tlsv{}", &c[0])],
+            vec![
+                c[0].to_owned(),
+                format!("tlsv{}", &c[0]),
+                c[0].replace('.', "-"),
+            ],
         )]
     });
     take(&mut rest, &NUMBER, &mut found, |c| vec![one(&c[0])]);

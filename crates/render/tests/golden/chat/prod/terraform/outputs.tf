@@ -45,6 +45,11 @@ output "rds_endpoint" {
   value       = module.rds.endpoint
 }
 
+output "rds_primary_zone" {
+  description = "Zone that the primary is meant for, and the one that it is in: RDS chooses that of a Multi-AZ instance itself. To move it: aws rds reboot-db-instance --force-failover"
+  value       = module.rds.primary_zone
+}
+
 output "rds_replica_endpoint" {
   description = "Host and port of the read replica."
   value       = module.rds.replica_endpoint

@@ -261,7 +261,7 @@ variable "db_username" {
 }
 
 variable "db_primary_zone" {
-  description = "Zone of the primary (store `db`)."
+  description = "Zone of the primary; null: any (store `db`)."
   type        = string
   default     = "us-east-1b"
 }
@@ -273,7 +273,7 @@ variable "db_multi_az" {
 }
 
 variable "db_replica_zone" {
-  description = "Zone of the read replica (store `db`)."
+  description = "Zone of the read replica; null: there is none (store `db`)."
   type        = string
   default     = "us-east-1a"
 }
@@ -358,13 +358,13 @@ variable "cache_node_type" {
   }
 }
 
-variable "cache_nodes" {
+variable "cache_node_count" {
   description = "How many nodes; from two on, another takes over by itself (store `cache`)."
   type        = number
   default     = 1
 
   validation {
-    condition     = var.cache_nodes >= 1 && var.cache_nodes <= 6
+    condition     = var.cache_node_count >= 1 && var.cache_node_count <= 6
     error_message = "Between 1 and 6."
   }
 }

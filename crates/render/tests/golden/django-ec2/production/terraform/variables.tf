@@ -275,7 +275,7 @@ variable "db_username" {
 }
 
 variable "db_primary_zone" {
-  description = "Zone of the primary (store `db`)."
+  description = "Zone of the primary; null: any (store `db`)."
   type        = string
   default     = "us-east-1a"
 }

@@ -163,7 +163,7 @@ module "elasticache" {
   identifier              = var.cache_identifier
   engine_version          = var.cache_engine_version
   node_type               = var.cache_node_type
-  nodes                   = var.cache_nodes
+  node_count              = var.cache_node_count
   snapshot_retention_days = var.cache_snapshot_retention_days
   snapshot_window         = var.cache_snapshot_window
   maintenance_window      = var.cache_maintenance_window

@@ -485,13 +485,13 @@ variable "cache_node_type" {
   }
 }
 
-variable "cache_nodes" {
+variable "cache_node_count" {
   description = "How many nodes; from two on, another takes over by itself (store `cache`)."
   type        = number
   default     = 2
 
   validation {
-    condition     = var.cache_nodes >= 1 && var.cache_nodes <= 6
+    condition     = var.cache_node_count >= 1 && var.cache_node_count <= 6
     error_message = "Between 1 and 6."
   }
 }

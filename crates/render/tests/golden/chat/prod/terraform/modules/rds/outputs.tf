@@ -27,7 +27,12 @@ output "secret_arn" {
   depends_on = [aws_secretsmanager_secret_version.this]
 }
 
+output "primary_zone" {
+  description = "Zone that the primary is meant for, and the one that it is in: RDS chooses that of a Multi-AZ instance itself. To move it: aws rds reboot-db-instance --force-failover"
+  value       = { wanted = var.primary_zone, actual = aws_db_instance.this.availability_zone }
+}
+
 output "replica_endpoint" {
   description = "Host and port of the read replica."
-  value       = aws_db_instance.replica.endpoint
+  value       = one(aws_db_instance.replica[*].endpoint)
 }

@@ -66,7 +66,7 @@ variable "username" {
 }
 
 variable "primary_zone" {
-  description = "Zone of the primary (store `db`)."
+  description = "Zone of the primary; null: any (store `db`)."
   type        = string
 }
 
@@ -76,7 +76,7 @@ variable "multi_az" {
 }
 
 variable "replica_zone" {
-  description = "Zone of the read replica (store `db`)."
+  description = "Zone of the read replica; null: there is none (store `db`)."
   type        = string
 }
 

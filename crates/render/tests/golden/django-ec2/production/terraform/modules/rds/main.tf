@@ -52,6 +52,8 @@ resource "aws_db_instance" "this" {
   vpc_security_group_ids = [var.security_group_id]
   publicly_accessible    = false
   multi_az               = var.multi_az
+  # RDS chooses the zone of a Multi-AZ primary itself.
+  availability_zone = var.multi_az ? null : var.primary_zone
 
   backup_retention_period   = var.backup_retention_days
   backup_window             = var.backup_window

@@ -66,7 +66,7 @@ variable "username" {
 }
 
 variable "primary_zone" {
-  description = "Zone of the primary (store `db`)."
+  description = "Zone of the primary; null: any (store `db`)."
   type        = string
 }
 

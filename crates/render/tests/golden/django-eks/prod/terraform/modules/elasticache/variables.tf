@@ -40,12 +40,12 @@ variable "node_type" {
   }
 }
 
-variable "nodes" {
+variable "node_count" {
   description = "How many nodes; from two on, another takes over by itself (store `cache`)."
   type        = number
 
   validation {
-    condition     = var.nodes >= 1 && var.nodes <= 6
+    condition     = var.node_count >= 1 && var.node_count <= 6
     error_message = "Between 1 and 6."
   }
 }

@@ -12,7 +12,7 @@ output "reader_address" {
 
 output "node_ids" {
   description = "Nodes by number."
-  value       = { for index in range(var.nodes) : format("%s-%03d", var.identifier, index + 1) => format("%s-%03d", var.identifier, index + 1) }
+  value       = { for index in range(var.node_count) : format("%s-%03d", var.identifier, index + 1) => format("%s-%03d", var.identifier, index + 1) }
 }
 
 output "secret_arn" {
