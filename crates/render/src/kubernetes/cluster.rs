@@ -257,7 +257,7 @@ pub(super) fn requirements(resources: &Resources) -> Option<ResourceRequirements
         requests.insert("memory".to_owned(), bytes(memory.request));
         limits.insert("memory".to_owned(), bytes(memory.limit));
     }
-    (!requests.is_empty()).then(|| ResourceRequirements {
+    (!requests.is_empty()).then_some(ResourceRequirements {
         requests: Some(requests),
         limits: Some(limits),
         claims: None,

@@ -319,8 +319,8 @@ fn api_service(cluster: &Cluster<'_>, name: &Name, service: &Service) -> Option<
     let kind = expose.map_or(ExposeKind::ClusterIp, |expose| expose.kind);
     let ports = service
         .ports
-        .iter()
-        .map(|(port, _)| ServicePort {
+        .keys()
+        .map(|port| ServicePort {
             name: Some(port_name(port.as_str())),
             port: i32::from(cluster.service_port_of(service, port)),
             target_port: Some(IntOrString::String(port_name(port.as_str()))),
