@@ -316,6 +316,10 @@ pub(super) fn recovery_values(facts: &Facts<'_>) -> String {
             format!("{}-dr", facts.environment()).into(),
         ));
     }
+    if cloud.nodes.image.is_some() && !facts.has.eks {
+        // An image belongs to its region: there, the newest is looked up.
+        lines.push(("ami_id".to_owned(), hcl::Value::Null));
+    }
     if facts.has.pipeline {
         lines.push(("create_github_oidc_provider".to_owned(), false.into()));
     }
