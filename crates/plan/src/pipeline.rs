@@ -298,16 +298,18 @@ pub enum Permission {
 pub const DEPLOY: &str = "deploy";
 
 /// Targets whose files are the same for every environment.
-const PROJECT_TARGETS: [&str; 9] = [
+const PROJECT_TARGETS: [&str; 11] = [
     "dockerfile",
     "kustomize",
     "helm",
+    "argocd",
+    "flux",
+    "github-actions",
+    "gitlab-ci",
     "k6",
     "locust",
     "openapi",
     "readme",
-    "github-actions",
-    "gitlab-ci",
 ];
 
 /// Where the files of a render target lie: `deploy/helm`, `deploy/prod/terraform`.
@@ -435,3 +437,6 @@ fn tidy(folder: &str) -> String {
     let tidy = folder.trim_start_matches("./").trim_end_matches('/');
     if tidy.is_empty() { "." } else { tidy }.to_owned()
 }
+
+#[cfg(test)]
+mod tests;
