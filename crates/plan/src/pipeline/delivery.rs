@@ -413,11 +413,14 @@ fn kustomize(context: &Context<'_>, name: &Name, plan: &Plan) -> Run {
     let mut script = String::from("kustomize edit set image");
     for image in built(context.base) {
         let pushed = pushed(context, &image.repository);
-        let image = if pushed == image.repository {
-            format!(" \\\n  \"{pushed}:$REVISION\"")
-        } else {
-            format!(" \\\n  \"{}={pushed}:$REVISION\"", image.repository)
-        };
+        // Manifests name an image without its registry; the overlay puts that before it.
+        let registry = context.base.images.registry.as_deref().unwrap_or_default();
+        let name = image
+            .repository
+            .strip_prefix(registry)
+            .unwrap_or(&image.repository);
+        let name = name.trim_start_matches('/');
+        let image = format!(" \\\n  \"{name}={pushed}:$REVISION\"");
         script.push_str(&image);
     }
     script.push_str(&format!(
