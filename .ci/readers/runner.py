@@ -15,7 +15,7 @@ from core import Finding, walk
 # The slow ones first, so that nothing long is left over for the end.
 READERS = """
     ansible terraform helm kustomize kubernetes cloudformation locust grafana github_actions k6 prometheus compose
-    openapi nginx systemd shell mermaid dockerfile gitlab_ci alertmanager loki otel cloudwatch aws_input settings
+    openapi nginx systemd systemd_machine shell mermaid dockerfile gitlab_ci alertmanager loki otel cloudwatch aws_input settings
     python yaml_files json_files markdown svg plain
 """.split()
 

@@ -3,26 +3,26 @@
 use std::collections::BTreeMap;
 
 use wharf_base::ids::Name;
-use wharf_plan::model::{Cloud, Compute, Plan, Service, Source, StoresBy};
+use wharf_plan::model::{Cloud, Compute, Plan};
 
-use crate::machine::Machine;
-use crate::values::{self, store_password};
+use crate::kubernetes::cluster::Cluster;
+use crate::kubernetes::{self, secrets};
 use crate::yaml::{Map, Yaml};
 use crate::{Rendered, header, images, list, map};
 
 /// Adds the variables and the example of the Vault.
 pub(super) fn add(plan: &Plan, cloud: &Cloud, vault: bool, out: &mut Rendered) {
-    let secrets = secrets(plan, cloud, vault);
+    let names = vault_names(plan, vault);
     let mut all = Map::new();
     system(cloud, &mut all);
     docker(plan, &mut all);
-    kubernetes(plan, cloud, &mut all);
+    cluster(plan, cloud, &mut all);
     monitoring(plan, &mut all);
-    application(plan, cloud, vault, &secrets, &mut all);
+    application(plan, cloud, vault, &names, &mut all);
     out.yaml("group_vars/all/main.yml", &header(plan), vec![all.into()]);
     out.add(
         "group_vars/all/vault.yml.example",
-        example(plan, cloud, &secrets),
+        example(plan, cloud, &names),
     );
 }
 
@@ -75,7 +75,7 @@ fn docker(plan: &Plan, all: &mut Map) {
     all.set("docker_users", vec!["ubuntu"]);
 }
 
-fn kubernetes(plan: &Plan, cloud: &Cloud, all: &mut Map) {
+fn cluster(plan: &Plan, cloud: &Cloud, all: &mut Map) {
     all.set_with_comment("\n", "kubernetes_version", plan.kubernetes.version.as_str());
     // A version of the file that names the major one alone leaves the role's.
     if let Some(version) = plan
@@ -102,16 +102,8 @@ fn monitoring(plan: &Plan, all: &mut Map) {
 }
 
 /// What the Vault holds: the name of each value, and what it is.
-fn secrets(plan: &Plan, cloud: &Cloud, vault: bool) -> BTreeMap<String, String> {
-    let mut secrets = BTreeMap::new();
-    let machine = Machine::new(plan);
-    let described = |name: &str| {
-        let meant = name
-            .parse::<Name>()
-            .ok()
-            .and_then(|name| plan.secrets.get(&name));
-        meant.and_then(|secret| secret.description.clone())
-    };
+fn vault_names(plan: &Plan, vault: bool) -> BTreeMap<String, String> {
+    let mut names = BTreeMap::new();
     if !vault {
         // What nobody generates; the rest is Terraform's.
         for (name, secret) in plan
@@ -123,37 +115,21 @@ fn secrets(plan: &Plan, cloud: &Cloud, vault: bool) -> BTreeMap<String, String> 
                 .description
                 .clone()
                 .unwrap_or_else(|| format!("`{name}`"));
-            secrets.insert(name.to_string(), what);
+            names.insert(name.to_string(), what);
         }
-        return secrets;
+        return names;
     }
-    for service in plan.services.keys() {
-        for name in values::secrets_of(plan, service, &machine) {
-            let what = described(&name).unwrap_or_else(|| format!("`{name}`"));
-            secrets.insert(name, what);
-        }
+    for key in secrets::keys(&Cluster { plan, waves: false }) {
+        names.insert(key.name, key.what);
     }
-    for (store, meant) in &plan.stores {
-        secrets.insert(
-            store_password(store),
-            format!("The password of the store {store}"),
-        );
-        let outside = cloud.stores == StoresBy::Managed || meant.external_url.is_some();
-        if outside {
-            secrets.insert(
-                format!("{store}-host"),
-                format!("The host of the store {store}"),
-            );
-        }
-    }
-    secrets
+    names
 }
 
 fn application(
     plan: &Plan,
     cloud: &Cloud,
     vault: bool,
-    secrets: &BTreeMap<String, String>,
+    names: &BTreeMap<String, String>,
     all: &mut Map,
 ) {
     all.set_with_comment(
@@ -175,11 +151,12 @@ fn application(
         })
         .collect();
     all.set("application_repositories", repositories);
-    let waited: Vec<String> = plan
-        .services
+    let waited: Vec<String> = kubernetes::objects(plan)
         .iter()
-        .filter(|(_, service)| is_deployed(service))
-        .map(|(name, _)| format!("deployment/{name}"))
+        .filter(|object| {
+            object.kind() == "Deployment" && object.namespace() == plan.kubernetes.namespace
+        })
+        .map(|object| format!("deployment/{}", object.name()))
         .collect();
     all.set("application_deployments", waited);
     let deadline = plan
@@ -193,7 +170,7 @@ fn application(
     if vault {
         all.set("application_secret", text(&plan.kubernetes.secret));
         let mut values = Map::new();
-        for name in secrets.keys() {
+        for name in names.keys() {
             values.set(name.as_str(), value(name));
         }
         all.set("application_secrets", values);
@@ -202,7 +179,7 @@ fn application(
     all.set("application_region", text(&cloud.region));
     let mut values = list![];
     if let Yaml::List(items) = &mut values {
-        for name in secrets.keys() {
+        for name in names.keys() {
             let meant = name
                 .parse::<Name>()
                 .ok()
@@ -214,13 +191,8 @@ fn application(
     all.set("application_secrets", values);
 }
 
-/// Whether a service is a Deployment of the cluster.
-fn is_deployed(service: &Service) -> bool {
-    service.schedule.is_none() && !matches!(service.source, Source::Command)
-}
-
 /// The Vault, with nothing in it.
-fn example(plan: &Plan, cloud: &Cloud, secrets: &BTreeMap<String, String>) -> String {
+fn example(plan: &Plan, cloud: &Cloud, names: &BTreeMap<String, String>) -> String {
     let mut vault = Map::new();
     if cloud.compute == Compute::Nodes {
         vault.set_with_comment(
@@ -230,7 +202,7 @@ fn example(plan: &Plan, cloud: &Cloud, secrets: &BTreeMap<String, String>) -> St
         );
     }
     let mut values = Map::new();
-    for (name, what) in secrets {
+    for (name, what) in names {
         values.set_with_comment(what.replace('\n', " "), name.as_str(), "");
     }
     vault.set_with_comment("\n", "vault_secrets", values);

@@ -45,9 +45,17 @@ pub(super) fn add(source: Source<'_>, stack: &mut Stack) {
         .max();
     let seconds =
         |duration: std::time::Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
-    stack.add(
+    stack.add_with(
+        &format!(
+            "A machine is asked GET {} every {} s; {} good answers let it in, {} bad ones take it out.",
+            health.path,
+            health.interval.as_secs(),
+            health.healthy,
+            health.unhealthy
+        ),
         "TargetGroup",
         "AWS::ElasticLoadBalancingV2::TargetGroup",
+        map! {},
         map! {
             "Name" => names::dns_label(&source.name("app"), 32),
             "VpcId" => reference("VPC"),

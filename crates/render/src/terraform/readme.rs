@@ -6,20 +6,36 @@ use wharf_plan::model::StoreEngine;
 use super::facts::{Facts, Https};
 use super::root::{PROVIDERS, knobs, required_version};
 use super::stack::{Module, Source};
-use super::{compute, data, hcl};
+use super::{compute, data, hcl, stores};
 use crate::{names, template};
 
 /// What Git does not see.
-pub(super) const IGNORED: &str = "# Working files of Terraform, and values that are nobody else's business.\n.terraform/\n*.tfplan\n*.tfstate\n*.tfstate.*\n*.tfvars\nmodules/secrets/rotate.zip\nplan\n";
+pub(super) const IGNORED: &str = "# Working files of Terraform, and values that are nobody else's \
+ business.\n.terraform/\n*.tfplan\n*.tfstate\n*.tfstate.*\n*.tfvars\nmodules/secrets/rotate.zip\nplan\n";
 
 pub(super) fn readme(facts: &Facts<'_>, modules: &[Module]) -> String {
     let plan = facts.plan;
     let region = &facts.cloud.region;
-    let by_hand = facts.secrets.iter().filter(|(_, kept)| !kept.by_hand.is_empty()).map(|(key, kept)| {
-        let properties: Vec<String> = kept.by_hand.iter().map(|property| format!("\"{property}\":\"…\"")).collect();
-        let value = if kept.by_hand == [""] { "…".to_owned() } else { format!("{{{}}}", properties.join(",")) };
-        format!("aws secretsmanager put-secret-value --region {region} --secret-id {key} --secret-string '{value}'")
-    });
+    let by_hand = facts
+        .secrets
+        .iter()
+        .filter(|(_, kept)| !kept.by_hand.is_empty())
+        .map(|(key, kept)| {
+            let properties: Vec<String> = kept
+                .by_hand
+                .iter()
+                .map(|property| format!("\"{property}\":\"…\""))
+                .collect();
+            let value = if kept.by_hand == [""] {
+                "…".to_owned()
+            } else {
+                format!("{{{}}}", properties.join(","))
+            };
+            format!(
+                "aws secretsmanager put-secret-value --region {region} --secret-id {key} \
+ --secret-string '{value}'"
+            )
+        });
     let switches: Vec<serde_json::Value> = knobs(facts, modules)
         .into_iter()
         .flat_map(|(_, group)| group)
@@ -54,10 +70,16 @@ pub(super) fn readme(facts: &Facts<'_>, modules: &[Module]) -> String {
         ));
     }
     if facts.has.nodes {
-        sessions.push(format!("terraform output node_instance_ids\naws ssm start-session --region {region} --target INSTANCE"));
+        sessions.push(format!(
+            "terraform output node_instance_ids\naws ssm start-session --region {region} \
+ --target INSTANCE"
+        ));
     }
     if facts.has.bastion {
-        sessions.push(format!("aws ssm start-session --region {region} --target \"$(terraform output -raw bastion_instance_id)\""));
+        sessions.push(format!(
+            "aws ssm start-session --region {region} --target \"$(terraform output -raw \
+ bastion_instance_id)\""
+        ));
     }
     let seen: Vec<serde_json::Value> = modules
         .iter()
@@ -110,9 +132,17 @@ fn retained(facts: &Facts<'_>) -> Vec<String> {
             .push("SSM: the parameter of the last revision, which the pipeline writes".to_owned());
     }
     if facts.has.eks {
-        retained.push("Load balancers and volumes that the cluster has made: delete Ingresses and claims first".to_owned());
+        retained.push(
+            "Load balancers and volumes that the cluster has made: delete Ingresses and \
+ claims first"
+                .to_owned(),
+        );
     }
-    retained.push("CloudWatch: log groups that AWS makes again when something writes to them after its deletion".to_owned());
+    retained.push(
+        "CloudWatch: log groups that AWS makes again when something writes to them \
+ after its deletion"
+            .to_owned(),
+    );
     retained
 }
 
@@ -144,7 +174,8 @@ pub(super) fn recovery(facts: &Facts<'_>) -> String {
             "module.{}.aws_secretsmanager_secret.this",
             facts.module_of(store)
         );
-        secrets.push(json!({ "name": data::store_secret(facts, store.name), "address": address }));
+        secrets
+            .push(json!({ "name": stores::store_secret(facts, store.name), "address": address }));
     }
     let buckets: Vec<serde_json::Value> = cloud
         .buckets
