@@ -1,15 +1,16 @@
 //! The README of the infrastructure: how to begin, what is in each folder and how it is applied, what the pipeline needs, which
 //! choices were made and why, what everything is called.
 
-use std::collections::BTreeMap;
+mod decisions;
+mod needs;
 
 use serde::Serialize;
 use wharf_base::ids::Name;
-use wharf_plan::model::{
-    Channel, Compute, Deploy, IngressClass, Nat, Plan, Provision, Scanner, SecretProvider,
-    StoresBy, TargetKind,
-};
-use wharf_plan::pipeline::{self, ClusterAccess, Registry, Setup, Step, Value};
+use wharf_plan::model::{Plan, TargetKind};
+use wharf_plan::pipeline::{self, ClusterAccess};
+
+use decisions::{Decision, decisions};
+use needs::{Need, needs};
 
 use crate::architecture::{Diagram, flowchart};
 use crate::{Input, Rendered, Scope, Target, header, target, template};
@@ -83,20 +84,6 @@ struct PipelineFacts {
     approvals: Vec<String>,
     goals: Vec<(String, String)>,
     branches: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Need {
-    name: String,
-    place: String,
-    what: String,
-}
-
-#[derive(Debug, Serialize)]
-struct Decision {
-    what: String,
-    why: String,
-    instead: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -289,234 +276,4 @@ fn pipeline_facts(input: &Input<'_>) -> PipelineFacts {
             .map(str::to_owned)
             .collect(),
     }
-}
-
-/// The secrets and the settings that jobs read, by name, each with the place where it is kept.
-fn needs(input: &Input<'_>, graph: &[pipeline::Job]) -> (Vec<Need>, Vec<Need>) {
-    let mut secrets: BTreeMap<String, String> = BTreeMap::new();
-    let mut settings: BTreeMap<String, String> = BTreeMap::new();
-    let mut add = |value: &Value, place: &str| {
-        let (kind, name) = match value {
-            Value::Secret(name) => (&mut secrets, name),
-            Value::Setting(name) => (&mut settings, name),
-            _ => return,
-        };
-        let places = kind.entry(name.clone()).or_default();
-        if !places.split(", ").any(|known| known == place) {
-            if !places.is_empty() {
-                places.push_str(", ");
-            }
-            places.push_str(place);
-        }
-    };
-    for job in graph {
-        let place = job.environment.as_ref().map_or("repository", Name::as_str);
-        for step in &job.steps {
-            let environment = match step {
-                Step::Run(run) => &run.environment,
-                Step::Tool(tool) => &tool.environment,
-                Step::Image(_) | Step::Report(_) => continue,
-            };
-            for value in environment.values() {
-                add(value, place);
-            }
-        }
-        for setup in &job.setup {
-            match setup {
-                Setup::Cloud { role, .. } => {
-                    add(&Value::Setting(role.variable().to_owned()), place)
-                }
-                Setup::Cluster(ClusterAccess::Kubeconfig) => {
-                    add(&Value::Secret("KUBECONFIG_CONTENT".to_owned()), place);
-                }
-                _ => {}
-            }
-        }
-    }
-    for message in pipeline::messages(input.base) {
-        for value in message.run.environment.values() {
-            add(value, "repository");
-        }
-    }
-    match pipeline::registry(input.base, input.environments) {
-        Registry::DockerHub => {
-            for name in ["DOCKERHUB_USERNAME", "DOCKERHUB_TOKEN"] {
-                add(&Value::Secret(name.to_owned()), "repository");
-            }
-        }
-        Registry::Other(_) => {
-            for name in ["REGISTRY_USERNAME", "REGISTRY_PASSWORD"] {
-                add(&Value::Secret(name.to_owned()), "repository");
-            }
-        }
-        Registry::Ecr { .. } => add(
-            &Value::Setting("AWS_DEPLOY_ROLE_ARN".to_owned()),
-            "repository",
-        ),
-        Registry::Host => {}
-    }
-    let list = |needs: BTreeMap<String, String>| {
-        needs
-            .into_iter()
-            .map(|(name, place)| Need {
-                what: meaning(input.base, &name),
-                name,
-                place,
-            })
-            .collect()
-    };
-    (list(secrets), list(settings))
-}
-
-fn meaning(base: &Plan, name: &str) -> String {
-    let known = match name {
-        "AWS_PREVIEW_ROLE_ARN" => "Role that may read, for plans of proposed changes",
-        "AWS_PROVISION_ROLE_ARN" => "Role that makes and changes resources",
-        "AWS_DEPLOY_ROLE_ARN" => "Role that pushes images and releases them",
-        "ANSIBLE_VAULT_PASSWORD" => "Opens the vault of the Ansible variables",
-        "BASE_URL" => "Where the environment is reached, without a slash at the end",
-        "DOCKERHUB_USERNAME" => "User of Docker Hub",
-        "DOCKERHUB_TOKEN" => "Access token of that user, for reading and writing",
-        "KUBECONFIG_CONTENT" => "kubeconfig of the role `cicd`",
-        "REGISTRY_USERNAME" => "User of the registry",
-        "REGISTRY_PASSWORD" => "Password of that user",
-        "SAFETY_API_KEY" => "Key of Safety",
-        "SNYK_TOKEN" => "Token of Snyk",
-        "SMTP_URL" => "Mail server, `smtps://HOST:465`",
-        "SMTP_USER" => "User of the mail server; mails come from that address",
-        "SMTP_PASSWORD" => "Password of that user",
-        _ => "",
-    };
-    if !known.is_empty() {
-        return known.to_owned();
-    }
-    let secret = base
-        .secrets
-        .iter()
-        .find(|(secret, _)| secret.as_str().replace('-', "_").to_ascii_uppercase() == name);
-    secret
-        .and_then(|(_, secret)| secret.description.clone())
-        .unwrap_or_default()
-}
-
-/// What was chosen where something else would have been possible, as far as it is so in this environment.
-fn decisions(plan: &Plan) -> Vec<Decision> {
-    let mut decisions = vec![];
-    let mut decide = |what: &str, why: &str, instead: &str| {
-        decisions.push(Decision {
-            what: what.to_owned(),
-            why: why.to_owned(),
-            instead: instead.to_owned(),
-        });
-    };
-    if plan.target.kind == TargetKind::Kubernetes {
-        match plan.kubernetes.ingress {
-            IngressClass::Nginx => decide(
-                "ingress-nginx serves the routes",
-                "the same on every cluster, limits of rate and body included",
-                "`kubernetes.ingress: alb`: a load balancer of AWS, with its firewall and certificates",
-            ),
-            IngressClass::Alb => decide(
-                "an Application Load Balancer serves the routes",
-                "certificates and firewall come with it, and it outlives the nodes",
-                "`kubernetes.ingress: nginx`: one less bill, and the same on every cluster",
-            ),
-        }
-    }
-    if let Some(cloud) = &plan.cloud {
-        if cloud.stores == StoresBy::Managed {
-            decide(
-                "the cloud runs the stores",
-                "backups, patches and failover are somebody's whole job",
-                "`cloud.stores: cluster`: cheaper, and the same on every cluster",
-            );
-        }
-        match cloud.network.nat {
-            Nat::Single => decide(
-                "one NAT gateway",
-                "one bill, and one address that others may have to know",
-                "`nat: per_zone`: the other zones keep their way out when its zone is gone",
-            ),
-            Nat::PerZone => decide(
-                "a NAT gateway in each zone",
-                "a zone that is gone takes no other's way out with it",
-                "`nat: single`: one bill instead of one a zone",
-            ),
-            Nat::None => {}
-        }
-        if cloud.compute == Compute::Ec2 {
-            decide(
-                "machines are replaced, never changed",
-                "what runs is what was set up, and the way back is the way there",
-                "a cluster (`compute: eks`): denser, and faster to release to",
-            );
-        }
-        if cloud.bastion.is_none() {
-            decide(
-                "no bastion",
-                "Session Manager reaches every machine, and writes down who did what",
-                "`cloud.bastion`: a machine to patch, reached by Session Manager as well",
-            );
-        }
-    }
-    if let Some(pipeline) = &plan.pipeline {
-        match pipeline::method(plan) {
-            Deploy::Canary => decide(
-                "a canary before each release",
-                "few users meet a fault, and figures decide, not hope",
-                "`deploy: kustomize`: five minutes faster",
-            ),
-            Deploy::Helm => decide(
-                "Helm releases",
-                "one release is one thing: it goes back as a whole, and does so by itself when it fails",
-                "`deploy: kustomize`: no template between the file and the cluster",
-            ),
-            Deploy::Kustomize => decide(
-                "Kustomize releases",
-                "what is applied can be read as it is",
-                "`deploy: helm`: a history of releases that go back as a whole",
-            ),
-            Deploy::InstanceRefresh | Deploy::None => {}
-        }
-        if pipeline.provision == Some(Provision::Terraform) {
-            decide(
-                "Terraform makes the cloud's resources",
-                "a plan is read before it is applied, and every resource has its line",
-                "`provision: cloudformation`: no state to keep",
-            );
-        }
-        if pipeline.scan.images.contains(&Scanner::Trivy) {
-            decide(
-                "an image is scanned before it is pushed",
-                "nobody can pull what nobody has looked at",
-                "scans by the registry, which come after",
-            );
-        }
-        let by_mail = pipeline
-            .notify
-            .iter()
-            .filter_map(|name| plan.notify.get(name))
-            .any(|receiver| matches!(receiver.channel, Channel::Email { .. }));
-        if by_mail {
-            decide(
-                "failures of the pipeline come by mail",
-                "everybody has it",
-                "`notify` with Slack: read sooner",
-            );
-        }
-    }
-    match plan.secret_store.provider {
-        SecretProvider::AwsSecretsManager => decide(
-            "secrets are in Secrets Manager",
-            "rotated, audited, and in no file",
-            "`secret_store: sealed_secrets`: encrypted in Git, without a bill",
-        ),
-        SecretProvider::SealedSecrets => decide(
-            "secrets are sealed in Git",
-            "a change of a secret is reviewed like any other, and the cluster alone can read it",
-            "`secret_store: aws_secrets_manager`: rotation by itself",
-        ),
-        SecretProvider::Kubernetes | SecretProvider::Local => {}
-    }
-    decisions
 }
