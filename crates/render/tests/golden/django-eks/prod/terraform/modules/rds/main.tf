@@ -15,6 +15,11 @@ resource "aws_db_parameter_group" "this" {
     value = "1"
   }
 
+  parameter {
+    name  = "ssl_min_protocol_version"
+    value = "TLSv1.2"
+  }
+
   # What takes longer than a second is worth a line.
   parameter {
     name  = "log_min_duration_statement"
