@@ -187,7 +187,7 @@ fn files(input: &Input<'_>, variants: &[Variant<'_>], rendered: &mut Rendered) {
     }
     rendered.add(
         format!("{chart}/README.md"),
-        fill(include_str!("helm/files/README.md")),
+        fill(include_str!("helm/files/README.md.in")),
     );
     rendered.add(
         format!("{chart}/.helmignore"),
