@@ -10,7 +10,7 @@ use wharf_plan::model::{
     Tls, Volume,
 };
 
-use crate::{images, names};
+use crate::{images, loki, names};
 
 /// A managed store.
 #[derive(Debug, Clone)]
@@ -122,6 +122,10 @@ pub(super) struct Has {
     pub(super) secrets: bool,
     pub(super) rotation: bool,
     pub(super) external_secrets: bool,
+    /// What watches the cluster runs in it.
+    pub(super) monitoring: bool,
+    /// Loki of the cluster keeps logs in a bucket.
+    pub(super) loki: bool,
     /// Jobs of the cluster that put dumps into a bucket.
     pub(super) dumps: bool,
     pub(super) recovery: bool,
@@ -187,6 +191,8 @@ impl<'a> Facts<'a> {
             secrets: has_secrets,
             rotation: has_secrets && secrets.values().any(|kept| !kept.rotated.is_empty()),
             external_secrets: eks && external && (has_secrets || postgres || redis),
+            monitoring: eks && plan.kubernetes.monitoring,
+            loki: eks && plan.kubernetes.monitoring && logs(cloud).is_some(),
             dumps: !dumped.is_empty(),
             recovery: cloud.recovery_region.is_some(),
             backup: postgres || efs,
@@ -202,8 +208,7 @@ impl<'a> Facts<'a> {
         Self {
             plan,
             cloud,
-            // Roles may have 64 characters, and the longest suffix is shorter than 24.
-            prefix: names::dns_label(&cloud.prefix, 40),
+            prefix: names::prefix(&cloud.prefix),
             stores,
             repositories,
             hosts,
@@ -227,6 +232,11 @@ impl<'a> Facts<'a> {
             .keys()
             .find(|name| name.as_str() == BACKUPS);
         found.unwrap_or(&self.plan.name).clone()
+    }
+
+    /// The bucket that Loki keeps logs in.
+    pub(super) fn logs(&self) -> Option<&Name> {
+        logs(self.cloud).filter(|_| self.has.loki)
     }
 
     /// The environment's name.
@@ -340,6 +350,14 @@ pub(super) fn is_flow_log(name: &str) -> bool {
 
 /// The purpose of the bucket that dumps go to.
 const BACKUPS: &str = "backups";
+
+/// The purpose of the bucket that logs go to, which Loki's configuration looks for too.
+fn logs(cloud: &Cloud) -> Option<&Name> {
+    cloud
+        .buckets
+        .keys()
+        .find(|name| name.as_str() == loki::BUCKET)
+}
 
 fn dumped<'a>(plan: &'a Plan, cloud: &Cloud) -> Vec<&'a Name> {
     if cloud.compute != Compute::Eks
