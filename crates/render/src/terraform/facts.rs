@@ -10,7 +10,8 @@ use wharf_plan::model::{
     Tls, Volume,
 };
 
-use crate::{images, loki, names};
+use crate::kubernetes::secrets::store_key;
+use crate::{images, kubernetes, loki, names};
 
 /// A managed store.
 #[derive(Debug, Clone)]
@@ -156,7 +157,7 @@ impl<'a> Facts<'a> {
         let hosts = hosts(plan, cloud);
         let https = https(plan, cloud, &hosts);
         let service_buckets = service_buckets(plan, cloud);
-        let secrets = secrets(plan);
+        let mut secrets = secrets(plan);
         let postgres = stores
             .iter()
             .any(|store| store.engine == StoreEngine::Postgres);
@@ -171,6 +172,12 @@ impl<'a> Facts<'a> {
                 .values()
                 .any(|service| service.volumes.iter().any(shared));
         let external = plan.secret_store.provider == SecretProvider::AwsSecretsManager;
+        if eks && plan.kubernetes.monitoring {
+            let grafana = secrets.entry(store_key(plan, "grafana")).or_default();
+            let about = "The password of Grafana's administrator".to_owned();
+            grafana.descriptions.push(about);
+            grafana.generated.insert("password".to_owned(), 24);
+        }
         let has_secrets = external && !secrets.is_empty();
         let ingress_alb = eks && plan.kubernetes.ingress == IngressClass::Alb;
         let dumped = dumped(plan, cloud);
@@ -279,9 +286,18 @@ impl<'a> Facts<'a> {
     /// The port on which machines take requests from the load balancer: Nginx, or the cluster's ingress.
     pub(super) fn app_port(&self) -> u32 {
         if self.has.nodes {
-            INGRESS_NODE_PORT
+            kubernetes::NODE_PORT.into()
         } else {
             80
+        }
+    }
+
+    /// What the load balancer asks them: the cluster's ingress knows paths of services only with their host.
+    pub(super) fn health_path(&self) -> &str {
+        if self.has.nodes {
+            kubernetes::NODE_HEALTH
+        } else {
+            &self.cloud.load_balancer.health.path
         }
     }
 
@@ -334,9 +350,6 @@ impl<'a> Facts<'a> {
         days(self.cloud.log_retention)
     }
 }
-
-/// The port on which the ingress controller of a cluster of machines listens on every node.
-const INGRESS_NODE_PORT: u32 = 30080;
 
 /// Whole days, at least one.
 pub(super) fn days(duration: std::time::Duration) -> u64 {
