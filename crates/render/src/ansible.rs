@@ -7,9 +7,9 @@ mod files;
 mod variables;
 
 use serde_json::json;
-use wharf_plan::model::{Cloud, Compute, Plan, SecretProvider};
+use wharf_plan::model::{Cloud, Compute, IngressClass, Plan, SecretProvider};
 
-use crate::{Input, Rendered, Scope, Target, header, list, map, template};
+use crate::{Input, Rendered, Scope, Target, header, kubernetes, list, map, template};
 
 /// The target.
 pub const TARGET: Target = Target {
@@ -39,7 +39,11 @@ fn make(input: &Input<'_>, out: &mut Rendered) {
     let Some(cloud) = &plan.cloud else { return };
     let vault = plan.secret_store.provider != SecretProvider::AwsSecretsManager;
     let context = context(plan, cloud, vault);
-    for (path, source) in files::all(cloud.compute == Compute::Nodes, vault) {
+    for (path, source) in files::all(
+        cloud.compute == Compute::Nodes,
+        has_ingress(plan, cloud),
+        vault,
+    ) {
         let text = template::fill(source, &context);
         let head = header(plan);
         // The rest have the line where their format wants it.
@@ -63,6 +67,13 @@ fn make(input: &Input<'_>, out: &mut Rendered) {
     }
 }
 
+/// Whether ingress-nginx of machines that are a cluster takes what their load balancer sends.
+fn has_ingress(plan: &Plan, cloud: &Cloud) -> bool {
+    cloud.compute == Compute::Nodes
+        && plan.kubernetes.ingress == IngressClass::Nginx
+        && !plan.routes.is_empty()
+}
+
 fn context(plan: &Plan, cloud: &Cloud, vault: bool) -> serde_json::Value {
     let workers: Vec<u32> = (2..=cloud.nodes.desired.max(1)).collect();
     let version = |tool: &str| plan.versions.get(tool).cloned().unwrap_or_default();
@@ -71,6 +82,8 @@ fn context(plan: &Plan, cloud: &Cloud, vault: bool) -> serde_json::Value {
         "project": plan.name.as_str(),
         "environment": plan.environment.as_ref().map_or("", |name| name.as_str()),
         "nodes": cloud.compute == Compute::Nodes,
+        "ingress": has_ingress(plan, cloud),
+        "node_port": kubernetes::NODE_PORT,
         "workers": workers,
         "cluster": cloud.nodes.cluster,
         "ansible": version("ansible"),

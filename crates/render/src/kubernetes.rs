@@ -30,7 +30,9 @@ use cluster::Cluster;
 use config::Config;
 
 pub(crate) use cluster::ACCOUNT;
+pub(crate) use ingress::{NODE_HEALTH, NODE_PORT};
 pub use object::{Object, Stage};
+pub(crate) use stores::POOL_EXPORTER_PORT;
 
 /// The target.
 pub const TARGET: Target = Target {

@@ -86,10 +86,13 @@ pub fn flags(plan: &Plan) -> Vec<String> {
     flags
 }
 
+/// The purpose of the bucket that logs go to.
+pub(crate) const BUCKET: &str = "logs";
+
 /// The bucket of the file for logs, with the places that the account fills in.
 fn bucket(cloud: &Cloud) -> Option<&str> {
     let mut buckets = cloud.buckets.iter();
-    let (_, bucket) = buckets.find(|(purpose, _)| purpose.as_str() == "logs")?;
+    let (_, bucket) = buckets.find(|(purpose, _)| purpose.as_str() == BUCKET)?;
     Some(&bucket.name)
 }
 

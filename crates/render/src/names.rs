@@ -56,6 +56,18 @@ pub fn dns_label(text: &str, max: usize) -> String {
     format!("{kept}-{:08x}", hash(text))
 }
 
+/// What the names of resources in AWS begin with. Roles may have 64 characters, and the longest suffix is shorter than 24.
+#[must_use]
+pub fn prefix(prefix: &str) -> String {
+    dns_label(prefix, 40)
+}
+
+/// The name of the role of AWS that `purpose` takes, for whoever makes it and whoever refers to it.
+#[must_use]
+pub fn role(prefix: &str, purpose: &str) -> String {
+    dns_label(&format!("{}-{purpose}", self::prefix(prefix)), 64)
+}
+
 /// `text` as an identifier of HCL, Python or an environment variable: letters, digits and `_`, not beginning with a digit.
 #[must_use]
 pub fn identifier(text: &str) -> String {
@@ -107,6 +119,10 @@ mod tests {
         );
         assert_eq!((a.len(), b.len()), (20, 20));
         assert_ne!(a, b);
+        assert_eq!(role("shop-prod", "loki"), "shop-prod-loki");
+        let (a, b) = (role(&"x".repeat(50), "loki"), prefix(&"x".repeat(50)));
+        assert_eq!((a, b.len()), (format!("{b}-loki"), 40));
+        assert_eq!(role(&"x".repeat(50), &"y".repeat(63)).len(), 64);
         assert_eq!(identifier("1-a"), "_1_a");
         assert_eq!(variable("db-main"), "DB_MAIN");
         assert_eq!(camel_case("django-app_2"), "DjangoApp2");

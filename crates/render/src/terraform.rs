@@ -168,7 +168,7 @@ fn modules(facts: &Facts<'_>, rendered: &mut Rendered) -> Vec<Module> {
 }
 
 /// What the roles of a cluster are for; a service's own role is called after the service.
-const ROLES: [&str; 15] = [
+const ROLES: [&str; 16] = [
     "admin",
     "aws-backup",
     "backup",
@@ -181,6 +181,7 @@ const ROLES: [&str; 15] = [
     "external-secrets",
     "flow-logs",
     "load-balancer",
+    "loki",
     "node",
     "readonly",
     "rotation",

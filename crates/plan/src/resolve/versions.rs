@@ -21,7 +21,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("compose", "2"),
     ("debian", "12"),
     ("docker", "24"),
-    ("external_secrets", "0.10.0"),
+    ("external_secrets", "0.17.0"),
     ("gitleaks", "8.21.0"),
     ("go", "1.25"),
     ("grafana", "10.1.5"),

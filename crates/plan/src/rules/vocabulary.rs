@@ -229,12 +229,12 @@ impl<'a> Vocabulary<'a> {
             .map(|(name, _)| name)
     }
 
-    /// The stores behind a pool of connections that Wharf runs.
+    /// The stores behind a pool of connections that Wharf runs: on a cluster; elsewhere programs connect themselves.
     #[must_use]
     pub fn pooled(&self) -> Vec<&'a Name> {
         let stores = self.plan.stores.iter();
         stores
-            .filter(|(_, store)| store.pool.is_some() && self.has_containers())
+            .filter(|(_, store)| store.pool.is_some() && self.on_kubernetes())
             .map(|(name, _)| name)
             .collect()
     }

@@ -7,6 +7,8 @@ enum Of {
     Every,
     /// Those whose machines are nodes of a cluster of their own.
     Nodes,
+    /// Those of them that have a way in.
+    Ingress,
     /// Those whose cluster is the cloud's.
     Managed,
     /// Those whose secrets the Vault holds.
@@ -57,11 +59,13 @@ const FILES: &[(Of, &str, &str)] = &[
     file!(Nodes, "roles/kubernetes/handlers/main.yml"),
     file!(Every, "roles/kubernetes/meta/main.yml"),
     file!(Managed, "roles/kubernetes/tasks/access.yml"),
+    file!(Ingress, "roles/kubernetes/tasks/ingress.yml"),
     file!(Nodes, "roles/kubernetes/tasks/join.yml"),
     file!(Every, "roles/kubernetes/tasks/main.yml"),
     file!(Nodes, "roles/kubernetes/tasks/node.yml"),
     file!(Every, "roles/kubernetes/tasks/tools.yml"),
     file!(Nodes, "roles/kubernetes/templates/containerd.toml.j2"),
+    file!(Ingress, "roles/kubernetes/templates/ingress.yaml.j2"),
     file!(Nodes, "roles/kubernetes/templates/kubeadm.yaml.j2"),
     file!(Every, "roles/kubernetes/vars/main.yml"),
     file!(Every, "roles/monitoring/defaults/main.yml"),
@@ -85,11 +89,16 @@ const FILES: &[(Of, &str, &str)] = &[
 ];
 
 /// The files of a plan, each with its path and its template.
-pub(super) fn all(nodes: bool, vault: bool) -> impl Iterator<Item = (&'static str, &'static str)> {
+pub(super) fn all(
+    nodes: bool,
+    ingress: bool,
+    vault: bool,
+) -> impl Iterator<Item = (&'static str, &'static str)> {
     FILES.iter().filter_map(move |(of, path, source)| {
         let there = match of {
             Of::Every => true,
             Of::Nodes => nodes,
+            Of::Ingress => ingress,
             Of::Managed => !nodes,
             Of::Vault => vault,
             Of::Cloud => !vault,

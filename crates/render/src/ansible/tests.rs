@@ -24,6 +24,9 @@ fn nodes_join_and_no_secret_is_in_a_file() {
     };
     assert!(text("inventory/hosts.ini").contains("[workers]\nnode-2 "));
     assert!(text("roles/kubernetes/tasks/join.yml").contains("kubeadm join"));
+    // Where the load balancer of the target terraform sends to.
+    assert!(text("roles/kubernetes/defaults/main.yml").contains("kubernetes_ingress_port: 30080"));
+    assert!(text("group_vars/all/main.yml").contains("kubernetes_ingress_chart: \"4.11.0\""));
     assert!(text("group_vars/all/main.yml").contains("jwt: \"{{ vault_secrets['jwt'] }}\""));
     assert!(text("group_vars/all/vault.yml.example").contains("jwt: \"\""));
 }

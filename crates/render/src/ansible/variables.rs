@@ -6,7 +6,7 @@ use wharf_base::ids::Name;
 use wharf_plan::model::{Cloud, Compute, Plan};
 
 use crate::kubernetes::cluster::Cluster;
-use crate::kubernetes::{self, secrets};
+use crate::kubernetes::{self, scripts, secrets};
 use crate::yaml::{Map, Yaml};
 use crate::{Rendered, header, images, list, map};
 
@@ -85,10 +85,29 @@ fn cluster(plan: &Plan, cloud: &Cloud, all: &mut Map) {
     {
         all.set("kubernetes_helm_version", version.as_str());
     }
+    if super::has_ingress(plan, cloud) {
+        if let Some(chart) = plan
+            .versions
+            .get("ingress_nginx")
+            .and_then(|own| chart(own))
+        {
+            all.set("kubernetes_ingress_chart", chart);
+        }
+        let headers = scripts::added_headers(&kubernetes::objects(plan));
+        all.set("kubernetes_ingress_headers", text(&headers));
+    }
     if cloud.compute != Compute::Nodes {
         all.set("kubernetes_cluster", text(&cloud.nodes.cluster));
         all.set("kubernetes_region", text(&cloud.region));
     }
+}
+
+/// The chart of a version of ingress-nginx: since 1.10 they are counted alike, from 4 on.
+fn chart(version: &str) -> Option<String> {
+    let rest = version.strip_prefix("1.")?;
+    let (minor, patch) = rest.split_once('.')?;
+    let whole = patch.parse::<u32>().is_ok() && minor.parse::<u32>().is_ok_and(|minor| minor >= 10);
+    whole.then(|| format!("4.{rest}"))
 }
 
 fn monitoring(plan: &Plan, all: &mut Map) {

@@ -313,9 +313,9 @@ fn lifecycle(bucket: &Bucket) -> Yaml {
             "Id" => "archive",
             "Status" => "Enabled",
             "Transitions" => list![map! {
-                // S3 refuses less than 30 days for infrequent access.
-                "StorageClass" => "STANDARD_IA",
-                "TransitionInDays" => days.max(30),
+                // Read in milliseconds, and taken from the first day; infrequent access is refused before the 30th.
+                "StorageClass" => "GLACIER_IR",
+                "TransitionInDays" => days,
             }],
         });
     }

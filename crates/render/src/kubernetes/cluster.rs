@@ -99,8 +99,8 @@ impl<'a> Cluster<'a> {
     pub(super) fn role(&self, purpose: &str) -> Option<String> {
         let cloud = self.plan.cloud.as_ref().filter(|_| self.is_eks())?;
         Some(format!(
-            "arn:aws:iam::{ACCOUNT}:role/{}-{purpose}",
-            cloud.prefix
+            "arn:aws:iam::{ACCOUNT}:role/{}",
+            names::role(&cloud.prefix, purpose)
         ))
     }
 

@@ -18,6 +18,12 @@ use super::object::{Object, Stage};
 use super::pods::port_name;
 use crate::names;
 
+/// The port on which ingress-nginx listens on every node of a cluster of machines, for the load balancer before it.
+pub(crate) const NODE_PORT: u16 = 30080;
+
+/// What ingress-nginx answers there by itself, whatever the host is called.
+pub(crate) const NODE_HEALTH: &str = "/healthz";
+
 /// The Ingresses of all routes.
 pub(super) fn objects(cluster: &Cluster<'_>, made: &mut Made) {
     let routes = &cluster.plan.routes;

@@ -184,6 +184,24 @@ struct Readme<'a> {
     monitoring: bool,
 }
 
+/// The headers that Ingresses add to answers, which ingress-nginx has to allow.
+pub(crate) fn added_headers(objects: &[Object]) -> String {
+    let headers: Vec<String> = objects
+        .iter()
+        .filter(|object| object.kind() == "ConfigMap" && object.stage == Stage::Edge)
+        .filter_map(|object| object.yaml.at("/data"))
+        .filter_map(|data| match data {
+            crate::yaml::Yaml::Map(map) => Some(map.entries()),
+            _ => None,
+        })
+        .flatten()
+        .map(|entry| entry.key.clone())
+        .collect::<std::collections::BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    headers.join(",")
+}
+
 fn readme<'a>(
     cluster: &Cluster<'a>,
     objects: &[Object],
@@ -207,7 +225,11 @@ fn readme<'a>(
     need(
         nginx,
         "ingress-nginx",
-        "the way in, in the namespace `ingress-nginx`",
+        if plan.kubernetes.monitoring {
+            "the way in, in the namespace `ingress-nginx`, with its metrics on (`controller.metrics.enabled` of its chart)"
+        } else {
+            "the way in, in the namespace `ingress-nginx`"
+        },
     );
     need(
         has("Ingress") && !nginx,
@@ -244,19 +266,6 @@ fn readme<'a>(
         "a network plugin that knows policies",
         "Calico, Cilium, or the VPC CNI with policies enabled",
     );
-    let headers: Vec<String> = objects
-        .iter()
-        .filter(|object| object.kind() == "ConfigMap" && object.stage == Stage::Edge)
-        .filter_map(|object| object.yaml.at("/data"))
-        .filter_map(|data| match data {
-            crate::yaml::Yaml::Map(map) => Some(map.entries()),
-            _ => None,
-        })
-        .flatten()
-        .map(|entry| entry.key.clone())
-        .collect::<std::collections::BTreeSet<_>>()
-        .into_iter()
-        .collect();
     Readme {
         header: header(plan),
         project: plan.name.to_string(),
@@ -268,7 +277,7 @@ fn readme<'a>(
         secret: &plan.kubernetes.secret,
         version: &plan.kubernetes.version,
         needs,
-        headers: headers.join(","),
+        headers: added_headers(objects),
         by_hand,
         sealed,
         account: plan.cloud.is_some(),

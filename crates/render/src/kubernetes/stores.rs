@@ -30,7 +30,7 @@ use crate::names;
 
 pub(super) use backup::name as backup_name;
 pub(super) use exporter::{name as exporter_name, port as exporter_port};
-pub(super) use pool::EXPORTER_PORT as POOL_EXPORTER_PORT;
+pub(crate) use pool::EXPORTER_PORT as POOL_EXPORTER_PORT;
 
 /// Everything of one store.
 pub(super) fn objects(cluster: &Cluster<'_>, name: &Name, store: &Store) -> Vec<Object> {

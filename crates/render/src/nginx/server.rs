@@ -102,8 +102,16 @@ fn added_headers(route: &Route, out: &mut Writer) {
         let mut own = route.headers.response.keys();
         own.any(|own| own.eq_ignore_ascii_case(name))
     };
-    out.line("add_header X-Trace-ID $trace_uuid always;");
-    out.line("add_header X-Request-ID $request_id always;");
+    // A service that answers with one of its own would make it two.
+    for (name, value) in [
+        ("X-Trace-ID", "$trace_uuid"),
+        ("X-Request-ID", "$request_id"),
+    ] {
+        if !set(name) {
+            out.line(&format!("proxy_hide_header {name};"));
+            out.line(&format!("add_header {name} {value} always;"));
+        }
+    }
     if route.headers.security {
         for (header, name, _) in SECURITY {
             if !set(header) {

@@ -30,3 +30,12 @@ fn a_plain_route_has_no_certificate() {
     assert!(conf.contains("listen 80 default_server;"), "{conf}");
     assert!(!conf.contains("ssl_certificate"));
 }
+
+#[test]
+fn an_answer_has_one_trace_id() {
+    let conf = conf(
+        "name: a\nservices: { w: { command: [w], port: 80 } }\nroutes: [{ paths: { /: w } }]\n",
+    );
+    assert_eq!(conf.matches("proxy_hide_header X-Trace-ID;").count(), 1);
+    assert_eq!(conf.matches("add_header X-Trace-ID").count(), 1);
+}

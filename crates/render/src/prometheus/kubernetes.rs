@@ -9,8 +9,9 @@ use wharf_plan::rules::vocabulary::{
 };
 
 use super::MONITORING;
-use super::machines::{PGBOUNCER_PORT, POSTGRES_PORT, REDIS_PORT};
+use super::machines::{POSTGRES_PORT, REDIS_PORT};
 use super::relabel::{any_of, copy, drop, fix, keep, set, steps, take};
+use crate::kubernetes::POOL_EXPORTER_PORT;
 use crate::yaml::Map;
 use crate::{list, map};
 
@@ -50,7 +51,7 @@ pub(super) fn jobs(words: &Vocabulary<'_>) -> Vec<Map> {
             words,
             PGBOUNCER_EXPORTER,
             &any_of(pooled),
-            PGBOUNCER_PORT,
+            POOL_EXPORTER_PORT,
         ));
     }
     jobs.push(spans());

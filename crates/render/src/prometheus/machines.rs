@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use wharf_base::ids::Name;
 use wharf_plan::model::StoreEngine;
-use wharf_plan::rules::vocabulary::{
-    PGBOUNCER_EXPORTER, POSTGRES_EXPORTER, REDIS_EXPORTER, Vocabulary,
-};
+use wharf_plan::rules::vocabulary::{POSTGRES_EXPORTER, REDIS_EXPORTER, Vocabulary};
 
 use super::relabel::{copy, fix, keep, steps, take};
 use crate::yaml::{Map, Yaml};
@@ -16,8 +14,6 @@ use crate::{Rendered, header, list, map};
 pub(super) const POSTGRES_PORT: u16 = 9187;
 /// Where a redis exporter listens.
 pub(super) const REDIS_PORT: u16 = 9121;
-/// Where a PgBouncer exporter listens.
-pub(super) const PGBOUNCER_PORT: u16 = 9127;
 /// Where a node exporter listens.
 const NODE_PORT: u16 = 9100;
 
@@ -53,10 +49,6 @@ fn exporters<'a>(words: &Vocabulary<'a>) -> BTreeMap<&'static str, (u16, Vec<&'a
         if !stores.is_empty() {
             all.insert(job, (port, stores));
         }
-    }
-    let pooled = words.pooled();
-    if !pooled.is_empty() {
-        all.insert(PGBOUNCER_EXPORTER, (PGBOUNCER_PORT, pooled));
     }
     all
 }
@@ -119,13 +111,8 @@ pub(super) fn compose(words: &Vocabulary<'_>) -> Vec<Map> {
         let targets: Vec<Map> = stores
             .iter()
             .map(|store| {
-                let suffix = if name == PGBOUNCER_EXPORTER {
-                    "-pool-exporter"
-                } else {
-                    "-exporter"
-                };
                 map! {
-                    "targets" => list![format!("{store}{suffix}:{port}")],
+                    "targets" => list![format!("{store}-exporter:{port}")],
                     "labels" => map! { "namespace" => words.namespace, "store" => *store },
                 }
             })

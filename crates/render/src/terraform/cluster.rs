@@ -9,6 +9,7 @@ use super::shared::{
     prefixed_code, private_subnet_ids, vpc_id,
 };
 use super::stack::{Module, argument, output};
+use crate::names;
 
 pub(super) fn eks(facts: &Facts<'_>) -> Module {
     let nodes = &facts.cloud.nodes;
@@ -150,7 +151,7 @@ pub(super) fn eks(facts: &Facts<'_>) -> Module {
                         .map(|name| {
                             (
                                 name.to_string(),
-                                Value::from(format!("{}-{name}", facts.prefix)),
+                                Value::from(names::role(&facts.prefix, name.as_str())),
                             )
                         })
                         .collect(),
@@ -174,6 +175,14 @@ pub(super) fn eks(facts: &Facts<'_>) -> Module {
             argument("backup_bucket_arn", "string", "Where the dumps go.").code(
                 format!("module.{}.arn", bucket_module(&facts.backups())),
                 "arn:aws:s3:::backups",
+            ),
+        ]);
+    }
+    if let Some(bucket) = facts.logs() {
+        module = module.takes([
+            argument("log_bucket_arn", "string", "Where Loki keeps logs.").code(
+                format!("module.{}.arn", bucket_module(bucket)),
+                "arn:aws:s3:::logs",
             ),
         ]);
     }

@@ -63,7 +63,8 @@ pub(super) fn alb(facts: &Facts<'_>) -> Module {
         ),
         security_group_id("Its group.", "module.networking.alb_security_group_id"),
         argument("app_port", "number", "Where the machines take requests.").is(facts.app_port()),
-        argument("health_check_path", "string", "What each machine is asked.").is(&health.path),
+        argument("health_check_path", "string", "What each machine is asked.")
+            .is(facts.health_path()),
         argument(
             "health_check_interval",
             "number",

@@ -10,7 +10,8 @@ use wharf_plan::model::{
     Tls, Volume,
 };
 
-use crate::{images, names};
+use crate::kubernetes::secrets::store_key;
+use crate::{images, kubernetes, loki, names};
 
 /// A managed store.
 #[derive(Debug, Clone)]
@@ -122,6 +123,10 @@ pub(super) struct Has {
     pub(super) secrets: bool,
     pub(super) rotation: bool,
     pub(super) external_secrets: bool,
+    /// What watches the cluster runs in it.
+    pub(super) monitoring: bool,
+    /// Loki of the cluster keeps logs in a bucket.
+    pub(super) loki: bool,
     /// Jobs of the cluster that put dumps into a bucket.
     pub(super) dumps: bool,
     pub(super) recovery: bool,
@@ -152,7 +157,7 @@ impl<'a> Facts<'a> {
         let hosts = hosts(plan, cloud);
         let https = https(plan, cloud, &hosts);
         let service_buckets = service_buckets(plan, cloud);
-        let secrets = secrets(plan);
+        let mut secrets = secrets(plan);
         let postgres = stores
             .iter()
             .any(|store| store.engine == StoreEngine::Postgres);
@@ -167,6 +172,12 @@ impl<'a> Facts<'a> {
                 .values()
                 .any(|service| service.volumes.iter().any(shared));
         let external = plan.secret_store.provider == SecretProvider::AwsSecretsManager;
+        if eks && plan.kubernetes.monitoring {
+            let grafana = secrets.entry(store_key(plan, "grafana")).or_default();
+            let about = "The password of Grafana's administrator".to_owned();
+            grafana.descriptions.push(about);
+            grafana.generated.insert("password".to_owned(), 24);
+        }
         let has_secrets = external && !secrets.is_empty();
         let ingress_alb = eks && plan.kubernetes.ingress == IngressClass::Alb;
         let dumped = dumped(plan, cloud);
@@ -187,6 +198,8 @@ impl<'a> Facts<'a> {
             secrets: has_secrets,
             rotation: has_secrets && secrets.values().any(|kept| !kept.rotated.is_empty()),
             external_secrets: eks && external && (has_secrets || postgres || redis),
+            monitoring: eks && plan.kubernetes.monitoring,
+            loki: eks && plan.kubernetes.monitoring && logs(cloud).is_some(),
             dumps: !dumped.is_empty(),
             recovery: cloud.recovery_region.is_some(),
             backup: postgres || efs,
@@ -202,8 +215,7 @@ impl<'a> Facts<'a> {
         Self {
             plan,
             cloud,
-            // Roles may have 64 characters, and the longest suffix is shorter than 24.
-            prefix: names::dns_label(&cloud.prefix, 40),
+            prefix: names::prefix(&cloud.prefix),
             stores,
             repositories,
             hosts,
@@ -227,6 +239,11 @@ impl<'a> Facts<'a> {
             .keys()
             .find(|name| name.as_str() == BACKUPS);
         found.unwrap_or(&self.plan.name).clone()
+    }
+
+    /// The bucket that Loki keeps logs in.
+    pub(super) fn logs(&self) -> Option<&Name> {
+        logs(self.cloud).filter(|_| self.has.loki)
     }
 
     /// The environment's name.
@@ -269,9 +286,18 @@ impl<'a> Facts<'a> {
     /// The port on which machines take requests from the load balancer: Nginx, or the cluster's ingress.
     pub(super) fn app_port(&self) -> u32 {
         if self.has.nodes {
-            INGRESS_NODE_PORT
+            kubernetes::NODE_PORT.into()
         } else {
             80
+        }
+    }
+
+    /// What the load balancer asks them: the cluster's ingress knows paths of services only with their host.
+    pub(super) fn health_path(&self) -> &str {
+        if self.has.nodes {
+            kubernetes::NODE_HEALTH
+        } else {
+            &self.cloud.load_balancer.health.path
         }
     }
 
@@ -325,9 +351,6 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// The port on which the ingress controller of a cluster of machines listens on every node.
-const INGRESS_NODE_PORT: u32 = 30080;
-
 /// Whole days, at least one.
 pub(super) fn days(duration: std::time::Duration) -> u64 {
     (duration.as_secs() / 86_400).max(1)
@@ -340,6 +363,14 @@ pub(super) fn is_flow_log(name: &str) -> bool {
 
 /// The purpose of the bucket that dumps go to.
 const BACKUPS: &str = "backups";
+
+/// The purpose of the bucket that logs go to, which Loki's configuration looks for too.
+fn logs(cloud: &Cloud) -> Option<&Name> {
+    cloud
+        .buckets
+        .keys()
+        .find(|name| name.as_str() == loki::BUCKET)
+}
 
 fn dumped<'a>(plan: &'a Plan, cloud: &Cloud) -> Vec<&'a Name> {
     if cloud.compute != Compute::Eks

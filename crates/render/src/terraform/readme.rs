@@ -132,7 +132,7 @@ fn glance(facts: &Facts<'_>) -> Vec<String> {
         let health = &cloud.load_balancer.health;
         lines.push(format!(
             "Application load balancer; health check `GET {}` every {} s, {} healthy, {} unhealthy, {} s timeout.",
-            health.path,
+            facts.health_path(),
             health.interval.as_secs(),
             health.healthy,
             health.unhealthy,

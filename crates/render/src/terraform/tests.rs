@@ -209,3 +209,19 @@ fn without_a_cloud_there_is_nothing() {
     };
     assert!((TARGET.applies)(&input).is_err());
 }
+
+#[test]
+fn what_watches_the_cluster_reads_its_secrets_and_keeps_its_logs() {
+    let logs = String::from_utf8_lossy(ITEMS_REDIS).replace(
+        "      compute: eks\n",
+        "      compute: eks\n      buckets: { logs: {} }\n",
+    );
+    for (file, role) in [(ITEMS_REDIS, false), (logs.as_bytes(), true)] {
+        let rendered = rendered(&plan(file, "prod"));
+        let roles = text(&rendered, "modules/eks/roles.tf");
+        let both = "[\"${var.namespace}:external-secrets\", \"monitoring:external-secrets\"]";
+        assert!(roles.contains(both), "{roles}");
+        assert_eq!(roles.contains("[\"monitoring:loki\"]"), role, "{roles}");
+        contains(&rendered, "variables.tf", &["items-redis/prod/grafana"]);
+    }
+}

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{
     Volume, VolumeMount,
 };
 use wharf_base::units::Bytes;
+use wharf_plan::model::Cloud;
 
 use super::super::cluster::{ACCOUNT, Cluster, small};
 use super::super::config::{checksum, value};
@@ -38,7 +39,10 @@ fn server(cluster: &Cluster<'_>) -> Vec<Object> {
     let data = data(&files, own);
     let text: String = data.values().map(String::as_str).collect();
     let env = plan.cloud.as_ref().map(|cloud| {
-        let named = cloud.buckets.get("logs").map(|bucket| bucket.name.clone());
+        let named = cloud
+            .buckets
+            .get(loki::BUCKET)
+            .map(|bucket| bucket.name.clone());
         let bucket = named.unwrap_or_else(|| format!("{}-logs-{{account}}", cloud.prefix));
         let environment = plan.environment.as_ref().map_or("", |name| name.as_str());
         let bucket = bucket
@@ -83,7 +87,11 @@ fn server(cluster: &Cluster<'_>) -> Vec<Object> {
     let mut volume = claim(cluster, NAME, NAME, "ReadWriteOnce", None, size);
     volume.metadata = meta(cluster, NAME, NAME);
     let mut who = account(cluster, NAME, false);
-    if let Some(role) = cluster.role(NAME) {
+    // Without a bucket of the file nobody makes the role.
+    let kept = |cloud: &Cloud| cloud.buckets.contains_key(loki::BUCKET);
+    if plan.cloud.as_ref().is_some_and(kept)
+        && let Some(role) = cluster.role(NAME)
+    {
         who.annotate("eks.amazonaws.com/role-arn", &role);
     }
     vec![

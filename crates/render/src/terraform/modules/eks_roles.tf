@@ -13,16 +13,19 @@ locals {
   issuer = trimprefix(aws_eks_cluster.this.identity[0].oidc[0].issuer, "https://")
 
   controllers = {
-    cluster-autoscaler = "kube-system:cluster-autoscaler"
-    ebs-csi            = "kube-system:ebs-csi-controller-sa"
+    cluster-autoscaler = ["kube-system:cluster-autoscaler"]
+    ebs-csi            = ["kube-system:ebs-csi-controller-sa"]
     <% if efs %>
-    efs-csi            = "kube-system:efs-csi-controller-sa"
+    efs-csi            = ["kube-system:efs-csi-controller-sa"]
     <% endif %>
     <% if external_secrets %>
-    external-secrets   = "${var.namespace}:external-secrets"
+    external-secrets   = ["${var.namespace}:external-secrets"<% if monitoring %>, "monitoring:external-secrets"<% endif %>]
     <% endif %>
     <% if ingress_alb %>
-    load-balancer      = "kube-system:aws-load-balancer-controller"
+    load-balancer      = ["kube-system:aws-load-balancer-controller"]
+    <% endif %>
+    <% if loki %>
+    loki               = ["monitoring:loki"]
     <% endif %>
   }
 }
@@ -41,7 +44,7 @@ data "aws_iam_policy_document" "controller_assume" {
     condition {
       test     = "StringEquals"
       variable = "${local.issuer}:sub"
-      values   = ["system:serviceaccount:${each.value}"]
+      values   = [for account in each.value : "system:serviceaccount:${account}"]
     }
 
     condition {
@@ -162,6 +165,31 @@ resource "aws_iam_role_policy" "external_secrets" {
   name   = "read-secrets"
   role   = aws_iam_role.controller["external-secrets"].id
   policy = data.aws_iam_policy_document.external_secrets.json
+}
+
+<% endif %>
+<% if loki %>
+data "aws_iam_policy_document" "loki" {
+  statement {
+    actions   = ["s3:ListBucket"]
+    resources = [var.log_bucket_arn]
+  }
+
+  statement {
+    actions   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+    resources = ["${var.log_bucket_arn}/*"]
+  }
+
+  statement {
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [var.kms_key_arn]
+  }
+}
+
+resource "aws_iam_role_policy" "loki" {
+  name   = "keep-logs"
+  role   = aws_iam_role.controller["loki"].id
+  policy = data.aws_iam_policy_document.loki.json
 }
 
 <% endif %>
