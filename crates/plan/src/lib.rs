@@ -5,8 +5,8 @@
 
 pub mod diff;
 pub mod flows;
-pub mod languages;
 pub mod images;
+pub mod languages;
 pub mod model;
 pub mod pipeline;
 pub mod resolve;

@@ -12,7 +12,9 @@ mod delivery;
 mod gaps;
 mod images;
 mod languages;
+mod layout;
 mod notify;
+mod release;
 mod scans;
 mod verify;
 
@@ -23,11 +25,13 @@ use wharf_base::ids::Name;
 
 use crate::model::{Language, Pipeline, Plan, StoreEngine, TargetKind};
 
-pub use delivery::{ClusterAccess, access, deployments, method, registry, scripts};
+pub use delivery::{ClusterAccess, access, deployments, method, registry};
 pub use gaps::gaps;
 pub use images::{ImageBuild, Registry};
 pub use languages::TOOLS_PYTHON;
+pub use layout::{DEPLOY, folder};
 pub use notify::Message;
+pub use release::scripts;
 pub use scans::{Report, files};
 pub use verify::{base_url, rehearsal};
 
@@ -294,33 +298,6 @@ pub enum Permission {
     Cloud,
 }
 
-/// The folder that rendered files are written to, relative to the repository.
-pub const DEPLOY: &str = "deploy";
-
-/// Targets whose files are the same for every environment.
-const PROJECT_TARGETS: [&str; 9] = [
-    "dockerfile",
-    "kustomize",
-    "helm",
-    "k6",
-    "locust",
-    "openapi",
-    "readme",
-    "github-actions",
-    "gitlab-ci",
-];
-
-/// Where the files of a render target lie: `deploy/helm`, `deploy/prod/terraform`.
-#[must_use]
-pub fn folder(target: &str, environment: Option<&Name>) -> String {
-    match environment {
-        Some(environment) if !PROJECT_TARGETS.contains(&target) => {
-            format!("{DEPLOY}/{environment}/{target}")
-        }
-        _ => format!("{DEPLOY}/{target}"),
-    }
-}
-
 /// Every job, in the order of their stages. `base` is the file as it stands; without a `pipeline` there is none.
 #[must_use]
 pub fn jobs(base: &Plan, environments: &BTreeMap<Name, Plan>) -> Vec<Job> {
@@ -435,3 +412,6 @@ fn tidy(folder: &str) -> String {
     let tidy = folder.trim_start_matches("./").trim_end_matches('/');
     if tidy.is_empty() { "." } else { tidy }.to_owned()
 }
+
+#[cfg(test)]
+mod tests;

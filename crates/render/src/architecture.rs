@@ -7,6 +7,7 @@
 mod diagram;
 mod layout;
 mod mermaid;
+mod places;
 mod svg;
 
 use crate::{Input, Rendered, Scope, Target, header};

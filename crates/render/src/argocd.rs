@@ -67,7 +67,7 @@ fn project(input: &Input<'_>) -> Yaml {
     destinations.dedup();
     let kind = |group: &str, kind: &str| map! { "group" => group, "kind" => kind };
     let mut spec = map! {
-        "description" => format!("What of {} the cluster takes from its repository", input.base.name),
+        "description" => format!("GitOps of {}: what the cluster takes from its repository", input.base.name),
         "sourceRepos" => repositories,
         "destinations" => destinations,
     };

@@ -104,3 +104,80 @@ fn gaps(input: &Input<'_>, rendered: &mut Rendered) {
 fn expression(inner: &str) -> Yaml {
     Yaml::Text(format!("${{{{ {inner} }}}}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn rendered(file: &[u8]) -> Rendered {
+        let plan = |environment: Option<&str>| wharf_plan::resolve(file, environment).0.unwrap();
+        let environments: BTreeMap<_, _> = wharf_plan::environments(file)
+            .into_iter()
+            .map(|name| (name.parse().unwrap(), plan(Some(&name))))
+            .collect();
+        let base = plan(None);
+        TARGET.render(&Input {
+            plan: &base,
+            base: &base,
+            environments: &environments,
+        })
+    }
+
+    #[test]
+    fn actions_are_named_by_commit_and_nothing_is_allowed_at_the_top() {
+        let rendered = rendered(include_bytes!("../../../examples/django-eks/wharf.yaml"));
+        let workflows = rendered
+            .files
+            .iter()
+            .filter(|(path, _)| path.contains("/workflows/"));
+        for (path, file) in workflows {
+            assert!(file.text.contains("\npermissions: {}\n"), "{path}");
+            for line in file
+                .text
+                .lines()
+                .filter(|line| line.trim_start().starts_with("uses: "))
+            {
+                let own = line.contains("uses: ./.github/workflows/");
+                let pinned = line.split_once('@').is_some_and(|(_, commit)| {
+                    let hash = commit.split(' ').next().unwrap_or_default();
+                    hash.len() == 40 && commit.contains(" # v")
+                });
+                assert!(own || pinned, "{path}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn images_go_to_docker_hub_with_its_two_secrets() {
+        let rendered = rendered(include_bytes!("../../../examples/django-ec2/wharf.yaml"));
+        let text = &rendered
+            .files
+            .get(".github/workflows/docker-build.yml")
+            .unwrap()
+            .text;
+        for piece in [
+            "secrets.DOCKERHUB_USERNAME }}/django-app",
+            "secrets.DOCKERHUB_TOKEN",
+            "type=sha,format=long",
+            "value=latest",
+            "sbom: true",
+        ] {
+            assert!(text.contains(piece), "{piece}");
+        }
+    }
+
+    #[test]
+    fn folders_of_targets_are_where_the_targets_are_rendered() {
+        let environment = "prod".parse().unwrap();
+        for target in crate::TARGETS {
+            let folder = pipeline::folder(target.name, Some(&environment));
+            let expected = match target.scope {
+                Scope::Project => format!("deploy/{}", target.name),
+                Scope::Environment => format!("deploy/prod/{}", target.name),
+            };
+            assert_eq!(folder, expected);
+        }
+    }
+}

@@ -3,6 +3,7 @@
 //! Each job runs in the image that has its tools. The cloud is reached by OIDC: GitLab's token for the job is what the AWS
 //! tools trade for the role. Secrets and settings are CI/CD variables of the names that the scripts use.
 
+mod images;
 mod jobs;
 
 use std::collections::BTreeSet;

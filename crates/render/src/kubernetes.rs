@@ -255,3 +255,6 @@ fn gaps(cluster: &Cluster<'_>, config: &Config, made: &mut Made) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,6 +33,7 @@ pub mod nginx;
 pub mod openapi;
 pub mod otel_collector;
 pub mod prometheus;
+pub mod readme;
 mod rendered;
 pub mod runbook;
 pub mod systemd;

@@ -220,11 +220,13 @@ fn server(plan: &Plan) -> Map {
 
 fn limits(plan: &Plan) -> Map {
     let mut limits = Map::new();
+    let tiers = if plan.cloud.is_some() {
+        "; s3-lifecycle.json has the tiers within"
+    } else {
+        ""
+    };
     limits.set_with_comment(
-        format!(
-            "{} days in all; see s3-lifecycle.json and README.md for the tiers within.",
-            days(plan.telemetry.logs_archive)
-        ),
+        format!("{} days in all{tiers}.", days(plan.telemetry.logs_archive)),
         "retention_period",
         hours(plan.telemetry.logs_archive),
     );
@@ -239,7 +241,7 @@ fn limits(plan: &Plan) -> Map {
     limits.set("ingestion_rate_mb", 8);
     limits.set("ingestion_burst_size_mb", 16);
     limits.set("per_stream_rate_limit", "4MB");
-    limits.set("max_label_names_per_series", 8);
+    limits.set("max_label_names_per_series", 10);
     limits.set("max_line_size", "256KB");
     limits.set("max_line_size_truncate", true);
     limits.set("volume_enabled", true);
@@ -311,7 +313,7 @@ fn stages(first: Option<Map>, origin: &str) -> Vec<Map> {
     } });
     stages.push(map! { "labels" => map! { "level" => "" } });
     stages.push(map! { "structured_metadata" => map! { "trace_id" => "", origin => "" } });
-    stages.push(map! { "labeldrop" => list![origin, "filename"] });
+    stages.push(map! { "labeldrop" => list![origin, "filename", "stream"] });
     stages
 }
 

@@ -2,16 +2,18 @@
 //!
 //! It is prose, so it comes from a template; what is asked of the plan is decided here, in [`facts`].
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use wharf_base::duration;
 use wharf_base::ids::Name;
 use wharf_plan::model::{
-    Bucket, Cloud, Compute, Deploy, IngressClass, Plan, SecretProvider, StoreEngine, StoresBy,
-    TargetKind,
+    Bucket, Cloud, Compute, Deploy, IngressClass, Plan, ScaleSource, SecretProvider, StoreEngine,
+    StoresBy, TargetKind,
 };
 use wharf_plan::pipeline::{self, ClusterAccess};
 
-use crate::{Input, Rendered, Scope, Target, header, machine, template};
+use crate::{Input, Rendered, Scope, Target, header, machine, names, template};
 
 /// The target.
 pub const TARGET: Target = Target {
@@ -52,6 +54,10 @@ struct Facts {
     external_secrets: bool,
     deployments: Vec<String>,
     scaled: Vec<Scaled>,
+    /// Whether KEDA scales anything: what waits in a queue.
+    keda: bool,
+    /// How many replicas a service has at first.
+    replicas: BTreeMap<String, u32>,
     /// The service that a problem shows at first.
     first: Option<String>,
     health: String,
@@ -178,6 +184,15 @@ fn facts(input: &Input<'_>) -> Facts {
                 })
             })
             .collect(),
+        keda: plan.services.values().any(|service| {
+            let mut metrics = service.scale.iter().flat_map(|scale| &scale.metrics);
+            metrics.any(|metric| matches!(metric.source, ScaleSource::Queue { .. }))
+        }),
+        replicas: plan
+            .services
+            .iter()
+            .map(|(name, service)| (name.to_string(), service.replicas))
+            .collect(),
         first,
         health: cloud.map_or_else(
             || "/health".to_owned(),
@@ -219,6 +234,8 @@ fn database(plan: &Plan, name: &Name) -> Database {
                 .find(|(name, _)| name.as_str() == "backups")?;
             Some(bucket_name(plan, backups.1))
         });
+    // On a cluster user and database are called as the project.
+    let own = names::identifier(plan.name.as_str());
     let end = wharf_plan::flows::End::Store(name.clone());
     let services = wharf_plan::flows::callers(plan, &end)
         .into_iter()
@@ -232,8 +249,8 @@ fn database(plan: &Plan, name: &Name) -> Database {
         managed: managed.is_some(),
         identifier: managed
             .map_or_else(|| name.to_string(), |database| database.identifier.clone()),
-        user: managed.map_or_else(|| "postgres".to_owned(), |database| database.user.clone()),
-        database: managed.map_or_else(|| name.to_string(), |database| database.database.clone()),
+        user: managed.map_or_else(|| own.clone(), |database| database.user.clone()),
+        database: managed.map_or_else(|| own.clone(), |database| database.database.clone()),
         multi_az: managed.is_some_and(|database| database.multi_az),
         replica: managed.is_some_and(|database| database.replica_zone.is_some()),
         keep: store

@@ -3,7 +3,7 @@
 use crate::{
     Input, Rendered, alertmanager, ansible, architecture, argocd, cloudformation, cloudwatch,
     compose, dockerfile, flux, github_actions, gitlab_ci, grafana, helm, k6, kubernetes, kustomize,
-    locust, loki, nginx, openapi, otel_collector, prometheus, runbook, systemd, terraform,
+    locust, loki, nginx, openapi, otel_collector, prometheus, readme, runbook, systemd, terraform,
     userdata,
 };
 
@@ -59,6 +59,7 @@ pub const TARGETS: &[Target] = &[
     openapi::TARGET,
     architecture::TARGET,
     runbook::TARGET,
+    readme::TARGET,
 ];
 
 impl Target {

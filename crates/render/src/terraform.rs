@@ -4,17 +4,20 @@
 //! the root that calls it and the values follow from the plan ([`stack`]). The root's variables have the plan's values as
 //! defaults, so that it can be applied as it is, and each recommended part has its switch.
 
+mod cluster;
 mod compute;
 mod data;
 mod edge;
 mod facts;
 mod guard;
 mod hcl;
+mod machines;
 mod network;
 mod readme;
 mod root;
 mod shared;
 mod stack;
+mod stores;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -121,13 +124,13 @@ fn modules(facts: &Facts<'_>, rendered: &mut Rendered) -> Vec<Module> {
         modules.push(guard::secrets(facts));
     }
     if facts.has.eks {
-        modules.push(compute::eks(facts));
+        modules.push(cluster::eks(facts));
     }
     modules.push(network::networking(facts));
     if facts.has.efs {
-        modules.push(compute::efs(facts));
+        modules.push(cluster::efs(facts));
     }
-    modules.extend(facts.stores.iter().map(|store| data::store(facts, store)));
+    modules.extend(facts.stores.iter().map(|store| stores::store(facts, store)));
     let buckets = facts.cloud.buckets.iter();
     modules.extend(buckets.map(|(purpose, bucket)| data::bucket(facts, purpose, bucket)));
     modules.extend(compute::parameters(facts));
@@ -147,12 +150,12 @@ fn modules(facts: &Facts<'_>, rendered: &mut Rendered) -> Vec<Module> {
             );
         }
         let empty = || format!("#!/usr/bin/env bash\n# {}\n", crate::header(facts.plan));
-        modules.push(compute::asg(facts, script.unwrap_or_else(empty)));
+        modules.push(machines::asg(facts, script.unwrap_or_else(empty)));
     }
     if facts.has.nodes {
-        modules.push(compute::nodes(facts));
+        modules.push(machines::nodes(facts));
     }
-    modules.extend(compute::bastion(facts));
+    modules.extend(machines::bastion(facts));
     modules.push(watch::cloudwatch(facts));
     if facts.has.backup {
         modules.push(guard::backup(facts));

@@ -329,38 +329,42 @@ impl<'a> Vocabulary<'a> {
     }
 }
 
-/// The Redis lists that an autoscaler watches in `store`, as the redis exporter's `--check-single-keys` wants them:
-/// `db1=celery`. The databases are those that variables of services name behind the store's URL (`${cache.url}/1`).
+/// The Redis lists that autoscalers watch in `store`, as the redis exporter's `--check-single-keys` wants them: `db1=celery`.
 #[must_use]
 pub fn watched_keys(plan: &Plan, store: &Name) -> Vec<String> {
-    let mut databases: BTreeSet<u32> = plan
-        .services
-        .values()
-        .flat_map(|service| service.environment.values())
-        .filter_map(|template| match template.parts.as_slice() {
-            [
-                Part::Reference(Reference::Field {
-                    of,
-                    field: Field::Url,
-                }),
-                Part::Text(text),
-            ] if of == store => text.strip_prefix('/')?.parse().ok(),
-            _ => None,
-        })
-        .collect();
-    if databases.is_empty() {
-        databases.insert(0);
-    }
-    let lists: BTreeSet<&str> = queues(plan)
+    let keys: BTreeSet<String> = queues(plan)
         .into_iter()
         .filter(|(_, of, _, _)| *of == store)
-        .map(|(_, _, list, _)| list)
+        .map(|(service, _, list, _)| {
+            let database = plan.services.get(service);
+            let database = database.map_or(0, |service| queue_database(service, store));
+            format!("db{database}={list}")
+        })
         .collect();
-    let mut keys = vec![];
-    for database in databases {
-        keys.extend(lists.iter().map(|list| format!("db{database}={list}")));
-    }
-    keys
+    keys.into_iter().collect()
+}
+
+/// Which database of a Redis holds a service's queue: the number behind the store's URL in a variable that is called as a
+/// broker or a queue (`${cache.url}/1`), else in any.
+fn queue_database(service: &Service, store: &Name) -> u32 {
+    let numbered = service.environment.iter().filter_map(|(name, value)| {
+        let [
+            Part::Reference(Reference::Field {
+                of,
+                field: Field::Url,
+            }),
+            Part::Text(text),
+        ] = value.parts.as_slice()
+        else {
+            return None;
+        };
+        let number: u32 = text.strip_prefix('/')?.parse().ok()?;
+        let queue = ["BROKER", "QUEUE", "JOBS"]
+            .iter()
+            .any(|word| name.contains(word));
+        (of == store).then_some((!queue, number))
+    });
+    numbered.min().map_or(0, |(_, number)| number)
 }
 
 /// The queues that autoscalers watch: service, store, list, and how many jobs the service carries at its largest.

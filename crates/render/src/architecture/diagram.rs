@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ipnet::Ipv4Net;
 use wharf_base::ids::Name;
 use wharf_plan::flows::{End, flows};
 use wharf_plan::model::{
-    Cloud, Compute, Database, ExposeKind, IngressClass, Nat, Plan, RouteAction, Service, Store,
-    StoreEngine, StoresBy, TargetKind, Tls,
+    Database, ExposeKind, IngressClass, Plan, RouteAction, Service, Store, StoreEngine, StoresBy,
+    TargetKind, Tls,
 };
 
+use super::places::{asides, beside, frames, subtitle};
 use crate::names;
 
 /// The picture, before anything has a place.
@@ -66,7 +66,7 @@ pub(crate) struct Frame {
 }
 
 /// The column of the ways in.
-const ENTRY: usize = 1;
+pub(super) const ENTRY: usize = 1;
 
 impl Diagram {
     /// The picture of an environment.
@@ -85,7 +85,7 @@ impl Diagram {
                 id: names::identifier(&format!("service_{name}")),
                 kind: Kind::Service,
                 title: name.to_string(),
-                lines: service_lines(service),
+                lines: service_lines(plan, service),
                 column: ENTRY + 1 + depths[name],
             });
         }
@@ -177,10 +177,11 @@ fn depths(plan: &Plan) -> BTreeMap<&Name, usize> {
     depths
 }
 
-fn service_lines(service: &Service) -> Vec<String> {
+fn service_lines(plan: &Plan, service: &Service) -> Vec<String> {
     let mut lines = vec![];
     let count = match &service.scale {
         _ if service.schedule.is_some() => None,
+        _ if plan.target.kind == TargetKind::Ec2 => Some("on each machine".to_owned()),
         Some(scale) => Some(format!("{} to {} replicas", scale.min, scale.max)),
         None if service.singleton => Some("1 replica, never two".to_owned()),
         None if service.replicas == 1 => Some("1 replica".to_owned()),
@@ -316,145 +317,4 @@ fn way_in(plan: &Plan) -> &'static str {
         TargetKind::Kubernetes if plan.kubernetes.ingress == IngressClass::Nginx => "ingress-nginx",
         TargetKind::Kubernetes | TargetKind::Ec2 => "Application Load Balancer",
     }
-}
-
-fn asides(cloud: &Cloud, nodes: &mut Vec<Node>) {
-    let mut aside = |id: &str, title: &str, line: String| {
-        nodes.push(Node {
-            id: id.to_owned(),
-            kind: Kind::Aside,
-            title: title.to_owned(),
-            lines: vec![line],
-            column: ENTRY,
-        });
-    };
-    match cloud.network.nat {
-        Nat::Single => aside("nat", "NAT gateway", "one for all zones".to_owned()),
-        Nat::PerZone => aside("nat", "NAT gateways", "one in each zone".to_owned()),
-        Nat::None => {}
-    }
-    if let Some(bastion) = &cloud.bastion {
-        aside(
-            "bastion",
-            "Bastion",
-            format!("{}, Session Manager only", bastion.instance),
-        );
-    }
-}
-
-fn frames(plan: &Plan, last_service: usize, stores: usize) -> (Vec<Frame>, Option<String>) {
-    let has_stores = !plan.stores.is_empty();
-    let last = if has_stores { stores } else { last_service };
-    let Some(cloud) = &plan.cloud else {
-        let title = match plan.target.kind {
-            TargetKind::Kubernetes => format!("Namespace {}", plan.kubernetes.namespace),
-            TargetKind::Compose => "Docker Compose".to_owned(),
-            TargetKind::Local | TargetKind::Ec2 => "This machine".to_owned(),
-        };
-        let frame = Frame {
-            title,
-            lines: vec![],
-            columns: (ENTRY, last),
-        };
-        return (vec![frame], None);
-    };
-    let network = &cloud.network;
-    let lines = |subnets: &[Ipv4Net]| -> Vec<String> {
-        let zones = subnets.iter().zip(&network.zones);
-        zones
-            .map(|(subnet, zone)| format!("{subnet} in {zone}"))
-            .collect()
-    };
-    let managed = cloud.stores == StoresBy::Managed;
-    let apart = has_stores && managed && !network.database.is_empty();
-    let nodes = &cloud.nodes;
-    let name = match cloud.compute {
-        Compute::Eks => format!("EKS {}", nodes.cluster),
-        Compute::Ec2 | Compute::Nodes => nodes.name.clone(),
-    };
-    let count = if nodes.min == nodes.max {
-        nodes.min.to_string()
-    } else {
-        format!("{} to {}", nodes.min, nodes.max)
-    };
-    let compute = format!("{name}: {count} x {}", nodes.instance);
-    let mut private = lines(&network.private);
-    private.insert(0, compute);
-    let mut frames = vec![
-        Frame {
-            title: "Public subnets".to_owned(),
-            lines: lines(&network.public),
-            columns: (ENTRY, ENTRY),
-        },
-        Frame {
-            title: "Private subnets".to_owned(),
-            lines: private,
-            columns: (ENTRY + 1, if apart { last_service } else { last }),
-        },
-    ];
-    if apart {
-        let mut database = lines(&network.database);
-        database.insert(0, "no way to the internet".to_owned());
-        frames.push(Frame {
-            title: "Database subnets".to_owned(),
-            lines: database,
-            columns: (stores, stores),
-        });
-    }
-    (
-        frames,
-        Some(format!("VPC {} in {}", network.cidr, cloud.region)),
-    )
-}
-
-fn subtitle(plan: &Plan) -> String {
-    let place = match plan.target.kind {
-        TargetKind::Local => "on this machine".to_owned(),
-        TargetKind::Compose => "Docker Compose".to_owned(),
-        TargetKind::Kubernetes => format!(
-            "Kubernetes {}, namespace {}",
-            plan.kubernetes.version, plan.kubernetes.namespace
-        ),
-        TargetKind::Ec2 => "EC2 auto-scaling group".to_owned(),
-    };
-    match &plan.cloud {
-        Some(cloud) => format!("{place}, AWS {}", cloud.region),
-        None => place,
-    }
-}
-
-fn beside(cloud: &Cloud) -> Vec<String> {
-    let mut beside = vec![];
-    for purpose in cloud.buckets.keys() {
-        beside.push(format!("S3: {purpose}"));
-    }
-    if cloud.compute == Compute::Eks {
-        beside.push("ECR".to_owned());
-    }
-    if cloud.protection.secrets_manager {
-        beside.push("Secrets Manager".to_owned());
-    }
-    beside.push("CloudWatch".to_owned());
-    if let Some(email) = &cloud.alarms.email {
-        beside.push(format!("SNS: {email}"));
-    }
-    if let Some(zone) = &cloud.dns_zone {
-        beside.push(format!("Route 53: {zone}"));
-    }
-    if cloud.protection.waf {
-        beside.push("WAF".to_owned());
-    }
-    if cloud.protection.backup {
-        beside.push("AWS Backup".to_owned());
-    }
-    if !cloud.network.endpoints.is_empty() {
-        beside.push(format!(
-            "VPC endpoints: {}",
-            cloud.network.endpoints.join(", ")
-        ));
-    }
-    if let Some(region) = &cloud.recovery_region {
-        beside.push(format!("Recovery in {region}"));
-    }
-    beside
 }

@@ -20,14 +20,14 @@ pub(crate) fn flowchart(diagram: &Diagram) -> String {
         None => (1, false),
     };
     for (index, frame) in diagram.frames.iter().enumerate() {
-        let label: Vec<&str> = std::iter::once(frame.title.as_str())
-            .chain(frame.lines.iter().map(String::as_str))
-            .collect();
-        line(
-            &mut out,
-            indent,
-            &format!("subgraph frame{index}[{}]", text(&label)),
-        );
+        let title = text(&[frame.title.as_str()]);
+        line(&mut out, indent, &format!("subgraph frame{index}[{title}]"));
+        // A title of several lines would lie over the cards.
+        if !frame.lines.is_empty() {
+            let lines: Vec<&str> = frame.lines.iter().map(String::as_str).collect();
+            let note = format!("note{index}[{}]:::note", text(&lines));
+            line(&mut out, indent + 1, &note);
+        }
         for node in &diagram.nodes {
             if (frame.columns.0..=frame.columns.1).contains(&node.column) {
                 line(&mut out, indent + 1, &card(node));
@@ -47,6 +47,9 @@ pub(crate) fn flowchart(diagram: &Diagram) -> String {
     for (from, to) in &diagram.edges {
         let (from, to) = (&diagram.nodes[*from].id, &diagram.nodes[*to].id);
         line(&mut out, 1, &format!("{from} --> {to}"));
+    }
+    if diagram.frames.iter().any(|frame| !frame.lines.is_empty()) {
+        line(&mut out, 1, "classDef note fill:none,stroke:none");
     }
     out
 }

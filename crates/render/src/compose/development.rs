@@ -135,6 +135,7 @@ fn common(stack: &Stack<'_>, name: &Name, service: &Service, made: &mut Map) {
             parts::value(stack, &variable, Mode::Development),
         );
     }
+    parts::listen(service, &mut environment);
     for (variable, value) in debugging(service) {
         environment.set(variable, value);
     }

@@ -8,6 +8,7 @@ use wharf_plan::model::{Route, Tls};
 
 use super::production::finish;
 use super::stack::Stack;
+use super::stores::PROCESSES;
 use super::{parts, statics};
 use crate::dockerfile::pinned;
 use crate::nginx::{self, CONTAINER_PORT, Site, TlsAt};
@@ -206,6 +207,7 @@ fn copier(stack: &Stack<'_>, service: &wharf_base::ids::Name, image: &str) -> Ma
     made.set("volumes", mounts);
     made.set("network_mode", "none");
     made.set("healthcheck", map! { "disable" => true });
+    made.set("deploy", limits("0.5", "64M"));
     finish(&mut made, "10s");
     made.set("restart", "no");
     made
@@ -270,5 +272,6 @@ fn version(stack: &Stack<'_>, tool: &str) -> String {
 }
 
 fn limits(cpus: &str, memory: &str) -> Map {
-    map! { "resources" => map! { "limits" => map! { "cpus" => cpus, "memory" => memory } } }
+    let limits = map! { "cpus" => cpus, "memory" => memory, "pids" => PROCESSES };
+    map! { "resources" => map! { "limits" => limits } }
 }

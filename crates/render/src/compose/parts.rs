@@ -22,6 +22,13 @@ pub(super) enum Mode {
     Production,
 }
 
+/// The address that a program listens on, unless the plan says so: a container's own loopback is reached by nobody.
+pub(super) fn listen(service: &Service, environment: &mut Map) {
+    if !service.ports.is_empty() && !service.environment.contains_key("HOST") {
+        environment.set("HOST", "0.0.0.0");
+    }
+}
+
 /// A text in which Compose replaces nothing.
 pub(super) fn literal(text: &str) -> String {
     text.replace('$', "$$")

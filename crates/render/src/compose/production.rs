@@ -17,7 +17,7 @@ use crate::{Rendered, list, map};
 const ENTRYPOINT: &str = "/run/entrypoint.sh";
 
 /// The order of a service's keys: what it is, what it may, what it gets, whom it meets, how it is kept running.
-const ORDER: [&str; 24] = [
+const ORDER: [&str; 23] = [
     "image",
     "build",
     "profiles",
@@ -29,7 +29,6 @@ const ORDER: [&str; 24] = [
     "shm_size",
     "cap_drop",
     "security_opt",
-    "pids_limit",
     "environment",
     "env_file",
     "configs",
@@ -269,6 +268,7 @@ fn container(stack: &Stack<'_>, name: &Name, service: &Service) -> Map {
             }
         }
     }
+    parts::listen(service, &mut environment);
     made.set_full("environment", environment);
     made.set_full("env_file", parts::env_files(stack, service));
     let held: Vec<String> = secrets_of(stack.plan, name, &stack.addresses())
@@ -308,8 +308,6 @@ pub(super) fn finish(made: &mut Map, grace: &str) {
     made.set("read_only", true);
     made.set("cap_drop", list!["ALL"]);
     made.set("security_opt", list!["no-new-privileges:true"]);
-    // Enough for a pool of threads, too few for a fork bomb.
-    made.set("pids_limit", 512);
     made.set("restart", "unless-stopped");
     made.lead_with(&ORDER);
     made.set("stop_grace_period", grace);

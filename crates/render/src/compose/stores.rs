@@ -166,7 +166,10 @@ fn healthcheck(test: Yaml) -> Map {
     }
 }
 
-/// CPU and memory of a store or service, as `deploy.resources`.
+/// Processes and threads of a container at most: enough for a pool of threads, too few for a fork bomb.
+pub(super) const PROCESSES: u16 = 512;
+
+/// CPU, memory and processes of a store or service, as `deploy.resources`.
 pub(super) fn resources(resources: wharf_plan::model::Resources) -> Map {
     let (mut limits, mut reservations) = (Map::new(), Map::new());
     if let Some(cpu) = resources.cpu {
@@ -177,8 +180,8 @@ pub(super) fn resources(resources: wharf_plan::model::Resources) -> Map {
         limits.set("memory", parts::memory(memory.limit));
         reservations.set("memory", parts::memory(memory.request));
     }
-    let mut both = Map::new();
-    both.set_full("limits", limits);
+    limits.set("pids", PROCESSES);
+    let mut both = map! { "limits" => limits };
     both.set_full("reservations", reservations);
     both
 }

@@ -186,6 +186,13 @@ impl<'a> Parts<'a> {
     /// What is the same for every language: user, port, health, command, labels.
     pub(super) fn tail(&self, out: &mut Rendered) -> String {
         let mut tail = "USER 1000:1000\n".to_owned();
+        // Nginx has both in its configuration.
+        if let (Some(port), true) = (
+            self.service.primary_port_number(),
+            self.runtime != Runtime::Nginx,
+        ) {
+            tail.push_str(&format!("ENV HOST=0.0.0.0 \\\n    PORT={port}\n"));
+        }
         for port in self.service.ports.values() {
             tail.push_str(&format!("EXPOSE {port}\n"));
         }

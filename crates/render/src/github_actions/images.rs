@@ -277,19 +277,25 @@ fn push(workflows: &Workflows<'_>, images: &[&ImageBuild], places: &Places) -> V
         // Registries know lower case only.
         "run" => "echo \"registry=${REGISTRY,,}\" >> \"$GITHUB_OUTPUT\"",
     });
+    let short = match images {
+        [only] => only.repository.rsplit('/').next().unwrap_or_default(),
+        _ => "image",
+    };
+    let mut names = map! { "images" => image, "flavor" => "latest=false" };
+    names.set_with_comment(
+        format!("{short}:sha (the commit), {short}:1.2.3 (a version) and {short}:latest."),
+        "tags",
+        format!(
+            "type=sha,format=long,prefix=\ntype=semver,pattern={{{{version}}}}\ntype=raw,value=latest,enable=${{{{ {} }}}}\n",
+            is_production(workflows)
+        ),
+    );
     steps.push(map! {
         "name" => "Name",
         "id" => "names",
         "if" => expression(PUSHES),
         "uses" => lock::uses("docker/metadata-action"),
-        "with" => map! {
-            "images" => image,
-            "flavor" => "latest=false",
-            "tags" => format!(
-                "type=sha,format=long,prefix=\ntype=semver,pattern={{{{version}}}}\ntype=raw,value=latest,enable=${{{{ {} }}}}\n",
-                is_production(workflows)
-            ),
-        },
+        "with" => names,
     });
     let mut inputs = build_inputs(images, places);
     let platforms = images
@@ -298,7 +304,11 @@ fn push(workflows: &Workflows<'_>, images: &[&ImageBuild], places: &Places) -> V
     inputs.set("platforms", platforms);
     inputs.set("push", true);
     inputs.set("tags", expression("steps.names.outputs.tags"));
-    inputs.set("labels", expression("steps.names.outputs.labels"));
+    inputs.set_with_comment(
+        "The labels of the OCI image specification: source, revision, version.",
+        "labels",
+        expression("steps.names.outputs.labels"),
+    );
     inputs.set_with_comment(
         "What is in it, and how it was made, are kept beside it.",
         "sbom",

@@ -110,7 +110,7 @@ impl<'a> Cluster<'a> {
         let expose = expose.and_then(|service| service.expose.as_ref());
         expose
             .and_then(|expose| expose.name.clone())
-            .unwrap_or_else(|| service.to_string())
+            .unwrap_or_else(|| service_label(service.as_str()))
     }
 
     /// The port of the Kubernetes Service for a port of the program.
@@ -137,7 +137,7 @@ impl<'a> Cluster<'a> {
 
     /// The component that keeps the connections to a store, if it has one.
     pub(super) fn pool_name(store: &Name) -> String {
-        format!("{store}-pool")
+        suffixed(store, "pool")
     }
 
     /// The variables of `service`; a release's command asks the server itself, since what it does to a schema may need a
@@ -192,9 +192,9 @@ impl Addresses for Places<'_> {
         });
         StoreAddress {
             host: match (pooled, outside) {
-                (true, _) => Cluster::pool_name(name),
+                (true, _) => service_label(&Cluster::pool_name(name)),
                 (false, true) => format!("$({})", host_variable(name)),
-                (false, false) => name.to_string(),
+                (false, false) => service_label(name.as_str()),
             },
             port: match (pooled, postgres) {
                 (true, _) => POOL_PORT,
@@ -229,6 +229,20 @@ impl Addresses for Places<'_> {
     }
 }
 
+/// A name with a word behind it, which is a label as well: what is too long ends with a hash.
+pub(super) fn suffixed(name: &Name, word: &str) -> String {
+    names::dns_label(&format!("{name}-{word}"), 63)
+}
+
+/// What a Kubernetes Service is called: unlike other names it begins with a letter (RFC 1035).
+pub(super) fn service_label(name: &str) -> String {
+    if name.starts_with(|c: char| c.is_ascii_digit()) {
+        names::dns_label(&format!("s-{name}"), 63)
+    } else {
+        name.to_owned()
+    }
+}
+
 /// The secret that holds the host of a store outside of the cluster: it is known once the store is made.
 #[must_use]
 pub(crate) fn host_secret(store: &Name) -> String {
@@ -257,7 +271,7 @@ pub(super) fn requirements(resources: &Resources) -> Option<ResourceRequirements
         requests.insert("memory".to_owned(), bytes(memory.request));
         limits.insert("memory".to_owned(), bytes(memory.limit));
     }
-    (!requests.is_empty()).then(|| ResourceRequirements {
+    (!requests.is_empty()).then_some(ResourceRequirements {
         requests: Some(requests),
         limits: Some(limits),
         claims: None,

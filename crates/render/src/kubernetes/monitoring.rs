@@ -1,8 +1,9 @@
-//! What watches the cluster, as workloads of the namespace `monitoring`: Prometheus, Alertmanager, Grafana, the node
-//! exporter and kube-state-metrics. What they read is rendered by the targets of their names.
+//! What watches the cluster, as workloads of the namespace `monitoring`: Prometheus, Alertmanager, Grafana, Loki
+//! and its collector, the node exporter and kube-state-metrics. What they read is rendered by the targets of their names.
 
 mod agents;
 mod dashboards;
+mod logs;
 mod rules;
 
 use std::collections::BTreeMap;
@@ -47,6 +48,7 @@ pub(super) fn objects(cluster: &Cluster<'_>) -> Vec<Object> {
     objects.extend(rules::objects(cluster));
     objects.extend(dashboards::objects(cluster));
     objects.extend(agents::objects(cluster));
+    objects.extend(logs::objects(cluster));
     for object in &mut objects {
         object.folder = FOLDER;
     }

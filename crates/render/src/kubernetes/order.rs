@@ -63,6 +63,7 @@ const ORDER: &[&str] = &[
     "from",
     "to",
     "host",
+    "key",
     "path",
     "pathType",
     "backend",

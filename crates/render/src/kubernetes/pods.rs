@@ -151,11 +151,12 @@ fn container(
         .map(|(port, number)| container_port(port.as_str(), *number))
         .collect();
     let mut env = config.environment(cluster, name, false);
-    if let Some(port) = service.primary_port_number() {
-        if !service.environment.contains_key("PORT") {
-            env.retain(|variable| variable.name != "PORT");
-            env.push(value("PORT", port.to_string()));
-        }
+    // The port belongs to this container, and to none of its jobs.
+    if let Some(port) = service.primary_port_number()
+        && !service.environment.contains_key("PORT")
+    {
+        env.retain(|variable| variable.name != "PORT");
+        env.push(value("PORT", port.to_string()));
     }
     Some(Container {
         name: name.to_string(),

@@ -21,7 +21,7 @@ const FILE: &str = "network-policies";
 
 /// Every policy, in one file.
 pub(super) fn objects(cluster: &Cluster<'_>) -> Vec<Object> {
-    let mut objects = vec![deny(cluster), names(cluster)];
+    let mut objects = vec![deny(cluster), name_service(cluster)];
     objects.extend(solver(cluster));
     let mut book = Book {
         cluster,
@@ -66,15 +66,15 @@ impl Book<'_, '_> {
             let pooled = store.pool.is_some();
             let pool = Cluster::pool_name(name);
             if pooled {
-                self.to_store(&pool, name);
+                self.reach_store(&pool, name);
                 self.accept(&pool, monitoring(), POOL_EXPORTER_PORT);
             }
             let exporter = exporter_name(name);
-            self.to_store(&exporter, name);
+            self.reach_store(&exporter, name);
             let port = exporter_port(store.engine);
             self.accept(&exporter, monitoring(), port);
             if has_backup(cluster, name, store) {
-                self.to_store(&backup_name(name), name);
+                self.reach_store(&backup_name(name), name);
                 if store.backup_volume.is_none() {
                     self.page(&backup_name(name)).egress.push(https());
                 }
@@ -90,7 +90,7 @@ impl Book<'_, '_> {
     fn flow(&mut self, flow: &Flow) {
         let cluster = self.cluster;
         match (&flow.from, &flow.to) {
-            (End::Ingress, End::Service(service)) => self.from_outside(service),
+            (End::Ingress, End::Service(service)) => self.let_in(service),
             (End::Monitoring, End::Service(service)) => {
                 let Some(meant) = cluster.plan.services.get(service) else {
                     return;
@@ -119,10 +119,10 @@ impl Book<'_, '_> {
                 if pooled {
                     self.connect(from.as_str(), &Cluster::pool_name(store), &[POOL_PORT]);
                 } else {
-                    self.to_store(from.as_str(), store);
+                    self.reach_store(from.as_str(), store);
                 }
                 if meant.is_some_and(|service| service.release.is_some()) {
-                    self.to_store(&release_name(from), store);
+                    self.reach_store(&release_name(from), store);
                 }
             }
             // Stores are asked by their exporters.
@@ -147,7 +147,7 @@ impl Book<'_, '_> {
     }
 
     /// From a component to a store, wherever it runs.
-    fn to_store(&mut self, from: &str, store: &Name) {
+    fn reach_store(&mut self, from: &str, store: &Name) {
         let cluster = self.cluster;
         let port = cluster.server(store).port;
         if !cluster.is_outside(store) {
@@ -184,7 +184,7 @@ impl Book<'_, '_> {
     }
 
     /// What comes through the routes, and past them where a service is exposed.
-    fn from_outside(&mut self, name: &Name) {
+    fn let_in(&mut self, name: &Name) {
         let cluster = self.cluster;
         let Some(service) = cluster.plan.services.get(name) else {
             return;
@@ -267,7 +267,7 @@ fn deny(cluster: &Cluster<'_>) -> Object {
     )
 }
 
-fn names(cluster: &Cluster<'_>) -> Object {
+fn name_service(cluster: &Cluster<'_>) -> Object {
     let mut peer = namespace("kube-system");
     peer.pod_selector = Some(LabelSelector {
         match_labels: Some(BTreeMap::from([(

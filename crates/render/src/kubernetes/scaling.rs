@@ -201,7 +201,10 @@ fn scaled_object(cluster: &Cluster<'_>, name: &Name, service: &Service, scale: &
                 } else {
                     let namespace = &cluster.plan.kubernetes.namespace;
                     let port = cluster.server(store).port;
-                    let address = format!("{store}.{namespace}.svc.cluster.local:{port}");
+                    let address = format!(
+                        "{}.{namespace}.svc.cluster.local:{port}",
+                        cluster.server(store).host
+                    );
                     metadata.set("address", address);
                 }
                 if let Some((index, variable)) = database(service, store) {

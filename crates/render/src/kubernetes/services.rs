@@ -14,7 +14,7 @@ use wharf_base::ids::Name;
 use wharf_base::units::Share;
 use wharf_plan::model::{ExposeKind, Service, VolumeSource};
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, suffixed};
 use super::config::Config;
 use super::object::{Object, Stage};
 use super::pods::{self, port_name};
@@ -128,7 +128,7 @@ fn deployment(
     };
     let first = match &service.scale {
         Some(scale) => format!(
-            "No replicas: the autoscaler owns their number, {} to {}; {} at first.",
+            "Their number is the autoscaler's, {} to {} (at first replicas: {}).",
             scale.min,
             scale.max,
             service.replicas.max(scale.min)
@@ -200,7 +200,7 @@ fn share(share: Share) -> IntOrString {
 
 /// What the Job of a release is called.
 pub(super) fn release_name(name: &Name) -> String {
-    format!("{name}-release")
+    suffixed(name, "release")
 }
 
 fn release_job(
@@ -319,8 +319,8 @@ fn api_service(cluster: &Cluster<'_>, name: &Name, service: &Service) -> Option<
     let kind = expose.map_or(ExposeKind::ClusterIp, |expose| expose.kind);
     let ports = service
         .ports
-        .iter()
-        .map(|(port, _)| ServicePort {
+        .keys()
+        .map(|port| ServicePort {
             name: Some(port_name(port.as_str())),
             port: i32::from(cluster.service_port_of(service, port)),
             target_port: Some(IntOrString::String(port_name(port.as_str()))),

@@ -23,7 +23,7 @@ use wharf_base::ids::Name;
 use wharf_base::units::Bytes;
 use wharf_plan::model::{Store, StoreEngine};
 
-use super::cluster::{Cluster, bytes, host_secret};
+use super::cluster::{Cluster, bytes, host_secret, service_label};
 use super::config::{from_secret, value};
 use super::object::{Object, Stage};
 use crate::names;
@@ -117,10 +117,11 @@ fn stateful(
     let mut metadata = cluster.pod_meta(component);
     metadata.annotations = (!annotations.is_empty()).then_some(annotations);
     let set = StatefulSet {
-        metadata: cluster.meta(component, component),
+        // A label of each pod is this name with a hash behind it.
+        metadata: cluster.meta(&names::dns_label(component, 52), component),
         spec: Some(StatefulSetSpec {
             replicas: Some(1),
-            service_name: Some(component.to_owned()),
+            service_name: Some(service_label(component)),
             revision_history_limit: Some(5),
             selector: cluster.selector(component),
             template: PodTemplateSpec {
@@ -149,7 +150,7 @@ fn stateful(
 /// A ClusterIP Service with one port.
 fn service(cluster: &Cluster<'_>, component: &str, port: &str, number: u16) -> ApiService {
     ApiService {
-        metadata: cluster.meta(component, component),
+        metadata: cluster.meta(&service_label(component), component),
         spec: Some(ServiceSpec {
             type_: Some("ClusterIP".to_owned()),
             selector: Some(names::selector(cluster.plan, component)),
@@ -219,6 +220,6 @@ fn host(cluster: &Cluster<'_>, variable: &str, store: &Name) -> EnvVar {
     if cluster.is_outside(store) {
         from_secret(cluster, variable, &host_secret(store))
     } else {
-        value(variable, store.as_str())
+        value(variable, service_label(store.as_str()))
     }
 }

@@ -53,6 +53,7 @@ pub(super) fn jobs(words: &Vocabulary<'_>) -> Vec<Map> {
             PGBOUNCER_PORT,
         ));
     }
+    jobs.push(spans());
     jobs
 }
 
@@ -365,6 +366,28 @@ fn api_server() -> Map {
                 "up|apiserver_request_total|apiserver_request_duration_seconds_(bucket|sum|count)|apiserver_current_inflight_requests",
             ),
         ), drop(&["__name__", "verb"], "apiserver_request_duration_seconds_bucket;(WATCH|CONNECT)")]),
+    );
+    job
+}
+
+/// What the collector of traces counts, where there is one.
+fn spans() -> Map {
+    let mut job = Map::new();
+    job.set_with_comment(
+        "\nRate, errors and durations of spans, where the OpenTelemetry collector runs.",
+        "job_name",
+        "otel-collector",
+    );
+    job.set(
+        "kubernetes_sd_configs",
+        pods(MONITORING, "app.kubernetes.io/name=otel-collector"),
+    );
+    job.set(
+        "relabel_configs",
+        steps(vec![
+            running(),
+            keep(&[PORT], crate::otel_collector::METRICS_PORT.to_string()),
+        ]),
     );
     job
 }

@@ -9,57 +9,36 @@ use wharf_plan::rules::{Alerting, Example, Firing, Group, Rule, Rules};
 use crate::yaml::{Map, Yaml};
 use crate::{Rendered, list, map};
 
+/// From here on an example is evaluated every five minutes: it lasts for days, and nothing in it is shorter.
+const LONG: Duration = Duration::from_secs(24 * 60 * 60);
+
 pub(super) fn write(rules: &Rules, header: &str, out: &mut Rendered) {
     for group in &rules.groups {
-        let tests = cases(group);
-        if tests.is_empty() {
-            continue;
+        for (long, suffix, interval) in [(false, "", "1m"), (true, "-days", "5m")] {
+            let tests = cases(group, long);
+            if tests.is_empty() {
+                continue;
+            }
+            let file = map! {
+                "rule_files" => list![format!("../rules/{}.yml", group.name)],
+                "evaluation_interval" => interval,
+                "tests" => tests,
+            };
+            let path = format!("tests/{}{suffix}.yml", group.name);
+            out.yaml(&path, header, vec![file.into()]);
         }
-        let file = map! {
-            "rule_files" => list![format!("../rules/{}.yml", group.name)],
-            "evaluation_interval" => duration::format(step(group)),
-            "tests" => tests,
-        };
-        out.yaml(
-            &format!("tests/{}.yml", group.name),
-            header,
-            vec![file.into()],
-        );
     }
 }
 
-/// How often rules are evaluated in tests: a minute, and five where examples last for a day.
-fn step(group: &Group) -> Duration {
-    let alerts = group.rules.iter().filter_map(|rule| match rule {
-        Rule::Alert(alert) => Some(alert),
-        Rule::Record(_) => None,
-    });
-    let longest = alerts
-        .flat_map(|alert| &alert.examples)
-        .map(|example| example.at)
-        .max();
-    let day = Duration::from_secs(24 * 60 * 60);
-    let minutes = if longest.is_some_and(|longest| longest > day) {
-        5
-    } else {
-        1
-    };
-    Duration::from_secs(60 * minutes)
-}
-
-fn cases(group: &Group) -> Vec<Yaml> {
+fn cases(group: &Group, long: bool) -> Vec<Yaml> {
     let alerts = group.rules.iter().filter_map(|rule| match rule {
         Rule::Alert(alert) => Some(&**alert),
         Rule::Record(_) => None,
     });
     alerts
-        .flat_map(|alert| {
-            alert
-                .examples
-                .iter()
-                .map(move |example| case(alert, example))
-        })
-        .map(Yaml::from)
+        .flat_map(|alert| alert.examples.iter().map(move |example| (alert, example)))
+        .filter(|(_, example)| (example.at > LONG) == long)
+        .map(|(alert, example)| Yaml::from(case(alert, example)))
         .collect()
 }
 

@@ -5,7 +5,8 @@ use serde_json::json;
 use super::data::protection;
 use super::facts::{Facts, Https};
 use super::shared::{
-    fill, kms_key_arn, log_retention_days, name_prefix, prefixed, security_group_id, vpc_id,
+    CERTIFICATE, LOAD_BALANCER, fill, kms_key_arn, log_retention_days, name_prefix, prefixed,
+    security_group_id, vpc_id,
 };
 use super::stack::{Argument, Module, argument, output};
 
@@ -156,10 +157,7 @@ fn certificate(facts: &Facts<'_>) -> Argument {
     let about = "The certificate of ACM; null: HTTP only.";
     let argument = argument("certificate_arn", "string", about);
     match &facts.https {
-        Https::Requested(_) => argument.code(
-            "module.dns.certificate_arn",
-            "arn:aws:acm:us-east-1:123456789012:certificate/00000000-0000-0000-0000-000000000000",
-        ),
+        Https::Requested(_) => argument.code("module.dns.certificate_arn", CERTIFICATE),
         Https::Given(arn) => argument
             .is(arn)
             .matches_or_null("^arn:aws[a-z-]*:acm:", "The ARN of a certificate, or null."),
@@ -192,7 +190,12 @@ pub(super) fn waf(facts: &Facts<'_>) -> Module {
     let arn = output("arn", "The firewall.", "aws_wafv2_web_acl.this.arn");
     module = if facts.has.alb {
         module
-            .takes([argument("load_balancer_arn", "string", "The load balancer that it stands before.").code("module.alb.arn", "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/app/0123456789abcdef")])
+            .takes([argument(
+                "load_balancer_arn",
+                "string",
+                "The load balancer that it stands before.",
+            )
+            .code("module.alb.arn", LOAD_BALANCER)])
             .gives([arn])
     } else {
         // For the annotation `alb.ingress.kubernetes.io/wafv2-acl-arn`.
@@ -247,8 +250,13 @@ pub(super) fn dns(facts: &Facts<'_>) -> Option<Module> {
         ]);
     }
     if records && facts.has.eks {
-        module = module.takes([argument("load_balancer_name", "string", "The load balancer that the cluster's controller has made: set it after the first deployment; null: no records yet.")
-            .knob("ingress_load_balancer_name", super::hcl::Value::Null)]);
+        module = module.takes([argument(
+            "load_balancer_name",
+            "string",
+            "The load balancer that the cluster's controller has made: set it after the \
+ first deployment; null: no records yet.",
+        )
+        .knob("ingress_load_balancer_name", super::hcl::Value::Null)]);
     } else if records {
         module = module.takes([
             argument("load_balancer_dns_name", "string", "Where the hosts lead.").code(

@@ -51,13 +51,31 @@ pub(super) fn iam(facts: &Facts<'_>) -> Option<Module> {
     }
     if let (Some(repository), true) = (&facts.cloud.repository, facts.has.pipeline) {
         roles.push("{ deploy = aws_iam_role.deploy.arn }".to_owned());
-        module = module.file("pipeline.tf", fill(include_str!("modules/iam_pipeline.tf"), &context)).takes([
-            environment(facts),
-            argument("github_repository", "string", "The repository whose workflows may deploy.").is(repository)
-                .matches("^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$", "An owner and a name, such as example/app."),
-            argument("create_github_provider", "bool", "Make GitHub's identity provider; false where another environment of the account has made it.")
+        module = module
+            .file(
+                "pipeline.tf",
+                fill(include_str!("modules/iam_pipeline.tf"), &context),
+            )
+            .takes([
+                environment(facts),
+                argument(
+                    "github_repository",
+                    "string",
+                    "The repository whose workflows may deploy.",
+                )
+                .is(repository)
+                .matches(
+                    "^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$",
+                    "An owner and a name, such as example/app.",
+                ),
+                argument(
+                    "create_github_provider",
+                    "bool",
+                    "Make GitHub's identity provider; false where another environment of the \
+ account has made it.",
+                )
                 .knob("create_github_oidc_provider", true),
-        ]);
+            ]);
         if facts.has.ecr {
             module = module.takes([argument(
                 "repositories",
@@ -144,16 +162,23 @@ pub(super) fn secrets(facts: &Facts<'_>) -> Module {
         .takes([
             argument(
                 "secrets",
-                "map(object({ description = string, generated = map(number), rotated = map(number), rotate_days = number }))",
-                "Secrets by name: how many characters of which properties are made up (an empty name: the whole value), which of them are replaced, and after how many days.",
+                "map(object({ description = string, generated = map(number), rotated = \
+ map(number), rotate_days = number }))",
+                "Secrets by name: how many characters of which properties are made up (an \
+ empty name: the whole value), which of them are replaced, and after how many \
+ days.",
             )
             .is(Value::Map(secrets)),
             kms_key_arn(),
         ])
         .takes(replica_region(facts))
-        .gives([output("secret_arns", "The secrets, by name.", "{ for name, secret in aws_secretsmanager_secret.this : name => secret.arn }")
-            .after(&["aws_secretsmanager_secret_version.this"])
-            .public()])
+        .gives([output(
+            "secret_arns",
+            "The secrets, by name.",
+            "{ for name, secret in aws_secretsmanager_secret.this : name => secret.arn }",
+        )
+        .after(&["aws_secretsmanager_secret_version.this"])
+        .public()])
 }
 
 fn kept_value(kept: &Kept) -> Value {
@@ -290,10 +315,27 @@ pub(super) fn recovery(facts: &Facts<'_>) -> Module {
         )];
         module = module
             .takes([
-                argument("database_arns", "map(string)", "Databases whose backups are replicated.").code(format!("{{\n{}\n}}", lines.join("\n")), Value::Map(example)),
-                argument("backup_retention_days", "number", "How many days they are kept there.").knob("recovery_retention_days", keep_days(facts)).between(1, 35),
+                argument(
+                    "database_arns",
+                    "map(string)",
+                    "Databases whose backups are replicated.",
+                )
+                .code(format!("{{\n{}\n}}", lines.join("\n")), Value::Map(example)),
+                argument(
+                    "backup_retention_days",
+                    "number",
+                    "How many days they are kept there.",
+                )
+                .knob("recovery_retention_days", keep_days(facts))
+                .between(1, 35),
             ])
-            .gives([output("replicated_backup_ids", "Replicated backups, by database.", "{ for name, backup in aws_db_instance_automated_backups_replication.this : name => backup.id }").public_as("recovery_backup_ids")]);
+            .gives([output(
+                "replicated_backup_ids",
+                "Replicated backups, by database.",
+                "{ for name, backup in aws_db_instance_automated_backups_replication.this : \
+ name => backup.id }",
+            )
+            .public_as("recovery_backup_ids")]);
     }
     if facts.has.backup {
         module = module.gives([output(

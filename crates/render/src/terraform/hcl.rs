@@ -233,10 +233,10 @@ fn scan(line: &str) -> Scanned {
         }
         at += 1;
     }
-    if let Some((at, opens, closes)) = equal {
-        if scanned.opens - opens == scanned.closes - closes {
-            scanned.assign = Some(at);
-        }
+    if let Some((at, opens, closes)) = equal
+        && scanned.opens - opens == scanned.closes - closes
+    {
+        scanned.assign = Some(at);
     }
     scanned
 }

@@ -68,24 +68,56 @@ pub(super) fn vpc(facts: &Facts<'_>) -> Module {
     }
     module = module
         .takes([
-            argument("nat_gateways", "string", "How private subnets reach the internet: one gateway, one in each zone, or not at all.")
-                .is(nat)
-                .one_of(&["single", "per_zone", "none"]),
-            argument("enable_flow_logs", "bool", "Keep a log of every connection.").is(facts.cloud.protection.flow_logs),
-            argument("flow_log_group", "string", "Log group of the flow logs.").is(facts.flow_log_group()),
+            argument(
+                "nat_gateways",
+                "string",
+                "How private subnets reach the internet: one gateway, one in each zone, or \
+ not at all.",
+            )
+            .is(nat)
+            .one_of(&["single", "per_zone", "none"]),
+            argument(
+                "enable_flow_logs",
+                "bool",
+                "Keep a log of every connection.",
+            )
+            .is(facts.cloud.protection.flow_logs),
+            argument("flow_log_group", "string", "Log group of the flow logs.")
+                .is(facts.flow_log_group()),
             log_retention_days(facts),
             kms_key_arn(),
         ])
         .gives([
             output("vpc_id", "The VPC.", "aws_vpc.this.id").public(),
             output("vpc_cidr", "Its addresses.", "aws_vpc.this.cidr_block"),
-            output("public_subnet_ids", "Subnets of load balancers, in the order of the zones.", in_order("public")),
-            output("private_subnet_ids", "Subnets of the services, in the order of the zones.", in_order("private"))
-                .after(&["aws_route.nat", "aws_route_table_association.private"])
-                .public(),
-            output("private_subnets", "Subnets of the services, by zone.", "{ for zone, subnet in aws_subnet.private : zone => subnet.id }"),
-            output("private_route_table_ids", "Routes of the private subnets.", "[for table in aws_route_table.private : table.id]"),
-            output("nat_addresses", "Where requests of the services come from: for the allow lists of others.", "[for address in aws_eip.nat : address.public_ip]").public(),
+            output(
+                "public_subnet_ids",
+                "Subnets of load balancers, in the order of the zones.",
+                in_order("public"),
+            ),
+            output(
+                "private_subnet_ids",
+                "Subnets of the services, in the order of the zones.",
+                in_order("private"),
+            )
+            .after(&["aws_route.nat", "aws_route_table_association.private"])
+            .public(),
+            output(
+                "private_subnets",
+                "Subnets of the services, by zone.",
+                "{ for zone, subnet in aws_subnet.private : zone => subnet.id }",
+            ),
+            output(
+                "private_route_table_ids",
+                "Routes of the private subnets.",
+                "[for table in aws_route_table.private : table.id]",
+            ),
+            output(
+                "nat_addresses",
+                "Where requests of the services come from: for the allow lists of others.",
+                "[for address in aws_eip.nat : address.public_ip]",
+            )
+            .public(),
         ]);
     if facts.has.database {
         module = module.gives([output(

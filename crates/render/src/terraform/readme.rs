@@ -1,25 +1,41 @@
 //! What a person reads: how to apply it, how to take it down, how to start again elsewhere; and the state's own resources.
 
 use serde_json::json;
-use wharf_plan::model::StoreEngine;
+use wharf_plan::model::{Compute, Nat, StoreEngine};
 
 use super::facts::{Facts, Https};
 use super::root::{PROVIDERS, knobs, required_version};
 use super::stack::{Module, Source};
-use super::{compute, data, hcl};
+use super::{compute, data, hcl, stores};
 use crate::{names, template};
 
 /// What Git does not see.
-pub(super) const IGNORED: &str = "# Working files of Terraform, and values that are nobody else's business.\n.terraform/\n*.tfplan\n*.tfstate\n*.tfstate.*\n*.tfvars\nmodules/secrets/rotate.zip\nplan\n";
+pub(super) const IGNORED: &str = "# Working files of Terraform, and values that are nobody else's \
+ business.\n.terraform/\n*.tfplan\n*.tfstate\n*.tfstate.*\n*.tfvars\nmodules/secrets/rotate.zip\nplan\n";
 
 pub(super) fn readme(facts: &Facts<'_>, modules: &[Module]) -> String {
     let plan = facts.plan;
     let region = &facts.cloud.region;
-    let by_hand = facts.secrets.iter().filter(|(_, kept)| !kept.by_hand.is_empty()).map(|(key, kept)| {
-        let properties: Vec<String> = kept.by_hand.iter().map(|property| format!("\"{property}\":\"…\"")).collect();
-        let value = if kept.by_hand == [""] { "…".to_owned() } else { format!("{{{}}}", properties.join(",")) };
-        format!("aws secretsmanager put-secret-value --region {region} --secret-id {key} --secret-string '{value}'")
-    });
+    let by_hand = facts
+        .secrets
+        .iter()
+        .filter(|(_, kept)| !kept.by_hand.is_empty())
+        .map(|(key, kept)| {
+            let properties: Vec<String> = kept
+                .by_hand
+                .iter()
+                .map(|property| format!("\"{property}\":\"…\""))
+                .collect();
+            let value = if kept.by_hand == [""] {
+                "…".to_owned()
+            } else {
+                format!("{{{}}}", properties.join(","))
+            };
+            format!(
+                "aws secretsmanager put-secret-value --region {region} --secret-id {key} \
+ --secret-string '{value}'"
+            )
+        });
     let switches: Vec<serde_json::Value> = knobs(facts, modules)
         .into_iter()
         .flat_map(|(_, group)| group)
@@ -54,10 +70,16 @@ pub(super) fn readme(facts: &Facts<'_>, modules: &[Module]) -> String {
         ));
     }
     if facts.has.nodes {
-        sessions.push(format!("terraform output node_instance_ids\naws ssm start-session --region {region} --target INSTANCE"));
+        sessions.push(format!(
+            "terraform output node_instance_ids\naws ssm start-session --region {region} \
+ --target INSTANCE"
+        ));
     }
     if facts.has.bastion {
-        sessions.push(format!("aws ssm start-session --region {region} --target \"$(terraform output -raw bastion_instance_id)\""));
+        sessions.push(format!(
+            "aws ssm start-session --region {region} --target \"$(terraform output -raw \
+ bastion_instance_id)\""
+        ));
     }
     let seen: Vec<serde_json::Value> = modules
         .iter()
@@ -68,12 +90,71 @@ pub(super) fn readme(facts: &Facts<'_>, modules: &[Module]) -> String {
         json!({
             "header": crate::header(plan), "project": plan.name, "environment": facts.environment(),
             "region": region, "recovery_region": facts.cloud.recovery_region,
-            "modules": seen, "bucket": facts.cloud.state.bucket, "lock_table": facts.cloud.state.lock_table,
+            "glance": glance(facts), "modules": seen, "bucket": facts.cloud.state.bucket, "lock_table": facts.cloud.state.lock_table,
             "by_hand": by_hand.collect::<Vec<_>>(), "stores": compute::store_secrets(facts),
             "sessions": sessions, "certificate": facts.has.alb && facts.https == Https::Open,
             "switches": switches, "protected": protected.join(" "), "retained": retained(facts),
         }),
     )
+}
+
+/// What there is, in a few lines.
+fn glance(facts: &Facts<'_>) -> Vec<String> {
+    let cloud = facts.cloud;
+    let (network, nodes) = (&cloud.network, &cloud.nodes);
+    let mut lines = vec![format!(
+        "Network `{}` over {} AZs ({}); NAT: {}.",
+        network.cidr,
+        network.zones.len(),
+        network.zones.join(", "),
+        match network.nat {
+            Nat::Single => "one gateway",
+            Nat::PerZone => "a gateway in each zone",
+            Nat::None => "none",
+        }
+    )];
+    let sizes = format!(
+        "{}, min {}, desired {}, max {}",
+        nodes.instance, nodes.min, nodes.desired, nodes.max
+    );
+    lines.push(match cloud.compute {
+        Compute::Eks => format!(
+            "EKS {} `{}`, nodes: {sizes}.",
+            facts.plan.kubernetes.version, nodes.cluster
+        ),
+        Compute::Ec2 => format!("Auto-scaling group: {sizes}, {}% CPU.", nodes.cpu.floor()),
+        Compute::Nodes => format!(
+            "{} EC2 nodes ({}) that Ansible joins to a cluster of their own; no EKS.",
+            nodes.desired, nodes.instance
+        ),
+    });
+    if facts.has.alb {
+        let health = &cloud.load_balancer.health;
+        lines.push(format!(
+            "Application load balancer; health check `GET {}` every {} s, {} healthy, {} unhealthy, {} s timeout.",
+            health.path,
+            health.interval.as_secs(),
+            health.healthy,
+            health.unhealthy,
+            health.timeout.as_secs()
+        ));
+    }
+    for store in &facts.stores {
+        lines.push(format!(
+            "{} {} `{}`, {}.",
+            store.title(),
+            store.database.version,
+            store.database.identifier,
+            store.database.instance
+        ));
+    }
+    for bucket in cloud.buckets.values() {
+        lines.push(format!(
+            "Bucket `{}`.",
+            bucket.name.replace("{account}", "{account-id}")
+        ));
+    }
+    lines
 }
 
 /// What `destroy` leaves, or cannot delete.
@@ -110,9 +191,17 @@ fn retained(facts: &Facts<'_>) -> Vec<String> {
             .push("SSM: the parameter of the last revision, which the pipeline writes".to_owned());
     }
     if facts.has.eks {
-        retained.push("Load balancers and volumes that the cluster has made: delete Ingresses and claims first".to_owned());
+        retained.push(
+            "Load balancers and volumes that the cluster has made: delete Ingresses and \
+ claims first"
+                .to_owned(),
+        );
     }
-    retained.push("CloudWatch: log groups that AWS makes again when something writes to them after its deletion".to_owned());
+    retained.push(
+        "CloudWatch: log groups that AWS makes again when something writes to them \
+ after its deletion"
+            .to_owned(),
+    );
     retained
 }
 
@@ -144,7 +233,8 @@ pub(super) fn recovery(facts: &Facts<'_>) -> String {
             "module.{}.aws_secretsmanager_secret.this",
             facts.module_of(store)
         );
-        secrets.push(json!({ "name": data::store_secret(facts, store.name), "address": address }));
+        secrets
+            .push(json!({ "name": stores::store_secret(facts, store.name), "address": address }));
     }
     let buckets: Vec<serde_json::Value> = cloud
         .buckets
@@ -225,6 +315,10 @@ pub(super) fn recovery_values(facts: &Facts<'_>) -> String {
             "environment".to_owned(),
             format!("{}-dr", facts.environment()).into(),
         ));
+    }
+    if cloud.nodes.image.is_some() && !facts.has.eks {
+        // An image belongs to its region: there, the newest is looked up.
+        lines.push(("ami_id".to_owned(), hcl::Value::Null));
     }
     if facts.has.pipeline {
         lines.push(("create_github_oidc_provider".to_owned(), false.into()));

@@ -72,7 +72,9 @@ pub(super) fn providers(facts: &Facts<'_>) -> String {
     );
     if facts.has.recovery {
         text.push_str(
-            "\n# Where copies are kept, and where everything can be started again.\nprovider \"aws\" {\nalias = \"recovery\"\nregion = var.recovery_region\n\ndefault_tags {\ntags = local.tags\n}\n}\n",
+            "\n# Where copies are kept, and where everything can be started \
+ again.\nprovider \"aws\" {\nalias = \"recovery\"\nregion = \
+ var.recovery_region\n\ndefault_tags {\ntags = local.tags\n}\n}\n",
         );
     }
     format(&text)
@@ -81,7 +83,10 @@ pub(super) fn providers(facts: &Facts<'_>) -> String {
 pub(super) fn main(facts: &Facts<'_>, modules: &[Module]) -> String {
     let mut text = String::new();
     if facts.has.buckets {
-        text.push_str("# Buckets carry the account's number, since their names are one for all of AWS.\ndata \"aws_caller_identity\" \"current\" {}\n\n");
+        text.push_str(
+            "# Buckets carry the account's number, since their names are one for all of \
+ AWS.\ndata \"aws_caller_identity\" \"current\" {}\n\n",
+        );
     }
     for module in modules {
         text.push_str(&module.call());
@@ -168,7 +173,8 @@ pub(super) fn variables(facts: &Facts<'_>, modules: &[Module]) -> String {
 
 pub(super) fn example(facts: &Facts<'_>, modules: &[Module]) -> String {
     let mut text = String::from(
-        "# Every variable with its default, which is what wharf.yaml says. Copy to terraform.tfvars the lines that differ.\n",
+        "# Every variable with its default, which is what wharf.yaml says. Copy to \
+ terraform.tfvars the lines that differ.\n",
     );
     for (about, group) in knobs(facts, modules) {
         text.push('\n');

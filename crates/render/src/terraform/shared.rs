@@ -12,8 +12,24 @@ pub(super) fn fill(source: &str, context: impl Serialize) -> String {
     hcl::format(&template::fill(source, context))
 }
 
+/// An example of a key.
 pub(super) const KEY: &str =
     "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000";
+/// An example of a target group.
+pub(super) const TARGET_GROUP: &str =
+    "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/app/0123456789abcdef";
+/// An example of a load balancer.
+pub(super) const LOAD_BALANCER: &str =
+    "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/app/0123456789abcdef";
+/// An example of a web acl.
+pub(super) const WEB_ACL: &str =
+    "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/app/00000000-0000-0000-0000-000000000000";
+/// An example of a secret.
+pub(super) const SECRET: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:app-AbCdEf";
+/// An example of a certificate.
+pub(super) const CERTIFICATE: &str =
+    "arn:aws:acm:us-east-1:123456789012:certificate/00000000-0000-0000-0000-000000000000";
+/// An example of a topic.
 pub(super) const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:alarms";
 
 pub(super) fn name_prefix(facts: &Facts<'_>) -> Argument {
@@ -25,7 +41,8 @@ pub(super) fn name_prefix(facts: &Facts<'_>) -> Argument {
     .is(&facts.prefix)
     .matches(
         "^[a-z0-9][a-z0-9-]{0,39}$",
-        "Lower case letters, digits and hyphens; at most 40, so that every suffix has room.",
+        "Lower case letters, digits and hyphens; at most 40, so that every suffix \
+ has room.",
     )
 }
 
@@ -61,12 +78,17 @@ pub(super) fn enable_encryption(facts: &Facts<'_>) -> Argument {
 }
 
 pub(super) fn log_retention_days(facts: &Facts<'_>) -> Argument {
-    argument("log_retention_days", "number", "How long logs are kept, in days.")
-        .is(facts.log_days())
-        .check(
-            "contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], <it>)",
-            "A number of days that CloudWatch knows, such as 7, 14, 30, 90 or 365.",
-        )
+    argument(
+        "log_retention_days",
+        "number",
+        "How long logs are kept, in days.",
+    )
+    .is(facts.log_days())
+    .check(
+        "contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, \
+ 1096, 1827, 2192, 2557, 2922, 3288, 3653], <it>)",
+        "A number of days that CloudWatch knows, such as 7, 14, 30, 90 or 365.",
+    )
 }
 
 pub(super) fn vpc_id() -> Argument {

@@ -4,5 +4,6 @@
 
 mod examples;
 mod golden;
+mod podman;
 mod property;
 mod requirements;

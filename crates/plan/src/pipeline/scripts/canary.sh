@@ -18,13 +18,14 @@ k() { kubectl --namespace "$namespace" "$@"; }
 take_away() { k delete deployment "$canary" --ignore-not-found --wait=false; }
 trap take_away EXIT
 
-# One number that PromQL gives; nothing where there is none.
+# One number that PromQL gives; nothing where there is none, or nobody to ask: what is left then are readiness and restarts.
 ask() {
   kubectl get --raw "$prometheus/api/v1/query?query=$(jq --raw-output --null-input --arg query "$1" '$query | @uri')" \
-    | jq --raw-output '.data.result[0].value[1] // empty'
+    | jq --raw-output '.data.result[0].value[1] // empty' || true
 }
 
-above() { awk --assign value="$1" --assign limit="$2" 'BEGIN { exit !(value > limit) }'; }
+# mawk and gawk alike.
+above() { awk -v value="$1" -v limit="$2" 'BEGIN { exit !(value > limit) }'; }
 
 k get deployment "$deployment" --output json \
   | jq --arg name "$canary" --arg image "$image" '

@@ -5,7 +5,7 @@ use wharf_base::ids::Name;
 use wharf_base::units::Bytes;
 use wharf_plan::model::{Bucket, Store, StoreEngine};
 
-use super::super::cluster::{ACCOUNT, Cluster, small};
+use super::super::cluster::{ACCOUNT, Cluster, small, suffixed};
 use super::super::config::{from_secret, value};
 use super::super::object::{Object, Stage};
 use super::super::pods::{claim as mounted, container_security, mount, pod_security, scratch};
@@ -28,7 +28,7 @@ pub(super) enum Place<'a> {
 
 /// What the job of a store is called.
 pub(crate) fn name(store: &Name) -> String {
-    format!("{store}-backup")
+    suffixed(store, "backup")
 }
 
 /// Where the dumps of a store go; none: it has none, or Redis, whose snapshots are on its own volume.

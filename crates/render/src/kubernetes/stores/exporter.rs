@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{Container, EnvVar};
 use wharf_base::ids::Name;
 use wharf_plan::model::{ScaleSource, Store, StoreEngine};
 
-use super::super::cluster::{Cluster, small};
+use super::super::cluster::{Cluster, small, suffixed};
 use super::super::config::{from_secret, value};
 use super::super::object::{Object, Stage};
 use super::super::pods::{container_port, container_security, simple_pod};
@@ -18,7 +18,7 @@ const REDIS: &str = "oliver006/redis_exporter";
 
 /// What the exporter of a store is called.
 pub(crate) fn name(store: &Name) -> String {
-    format!("{store}-exporter")
+    suffixed(store, "exporter")
 }
 
 /// The port of the exporter of such a store.

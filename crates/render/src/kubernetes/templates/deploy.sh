@@ -26,9 +26,7 @@ apply() {
 if [ "${1:-}" = setup ]; then
     apply 00-*.yaml 10-*.yaml
 <% if monitoring %>
-    apply monitoring/00-*.yaml
-    # As the server merges it: some files are larger than what kubectl remembers of them.
-    kubectl apply --server-side --filename monitoring
+    apply monitoring/*.yaml
 <% endif %>
     exit
 fi

@@ -5,7 +5,8 @@ resource "aws_launch_template" "this" {
   image_id               = data.aws_ami.this.id
   instance_type          = var.instance_type
   key_name               = var.key_name
-  user_data              = filebase64("${path.module}/user_data.sh")
+  # Compressed, since EC2 takes 16 KB.
+  user_data              = base64gzip(file("${path.module}/user_data.sh"))
   vpc_security_group_ids = [var.security_group_id]
   update_default_version = true
 

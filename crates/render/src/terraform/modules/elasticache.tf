@@ -23,11 +23,11 @@ resource "aws_elasticache_replication_group" "this" {
   engine_version       = var.engine_version
   node_type            = var.node_type
   port                 = <<port>>
-  num_cache_clusters   = var.nodes
+  num_cache_clusters   = var.node_count
 
   # A second node takes over by itself; one alone has nobody to hand over to.
-  automatic_failover_enabled = var.nodes > 1
-  multi_az_enabled           = var.nodes > 1
+  automatic_failover_enabled = var.node_count > 1
+  multi_az_enabled           = var.node_count > 1
 
   subnet_group_name    = aws_elasticache_subnet_group.this.name
   parameter_group_name = aws_elasticache_parameter_group.this.name

@@ -13,6 +13,11 @@ resource "aws_db_parameter_group" "this" {
     value = "1"
   }
 
+  parameter {
+    name  = "ssl_min_protocol_version"
+    value = "TLSv1.2"
+  }
+
   # What takes longer than a second is worth a line.
   parameter {
     name  = "log_min_duration_statement"
@@ -50,8 +55,9 @@ resource "aws_db_instance" "this" {
   vpc_security_group_ids = [var.security_group_id]
   publicly_accessible    = false
   multi_az               = var.multi_az
-  <% if zone and not multi_az %>
-  availability_zone      = var.primary_zone
+  <% if zone %>
+  # RDS chooses the zone of a Multi-AZ primary itself.
+  availability_zone = var.multi_az ? null : var.primary_zone
   <% endif %>
 
   backup_retention_period   = var.backup_retention_days
@@ -79,6 +85,8 @@ resource "aws_db_instance" "this" {
 <% if replica %>
 # For reading, and to be promoted when the primary's zone is lost for longer.
 resource "aws_db_instance" "replica" {
+  count = var.replica_zone == null ? 0 : 1
+
   identifier          = "${var.identifier}-replica"
   replicate_source_db = aws_db_instance.this.identifier
   instance_class      = var.instance_class

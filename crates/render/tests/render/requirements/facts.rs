@@ -64,7 +64,9 @@ pub(super) struct Fact {
 impl Fact {
     /// Whether a line says it.
     pub(super) fn is_in(&self, line: &str) -> bool {
-        let line = line.to_lowercase();
+        // `terraform fmt` aligns what belongs together.
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let line = words.join(" ").to_lowercase();
         self.needles.iter().any(|needle| {
             let word = |c: char| c.is_alphanumeric();
             line.match_indices(needle.as_str()).any(|(at, _)| {
@@ -99,7 +101,7 @@ pattern!(VERSION, r"\b\d+\.\d+(?:\.\d+)?\b");
 pattern!(RANGE, r"\b(?:web|worker|DV|IT|AP) (\d+)-(\d+)\b");
 pattern!(COUNT, r"\bx(\d)\b");
 pattern!(SIZES, r"\b(\d)/(\d)/(\d)\b");
-pattern!(NUMBER, r"\b\d{2,}\b");
+pattern!(NUMBER, r"\b(?:\d{1,3}(?:,\d{3})+|\d{2,})\b");
 pattern!(
     WORD,
     r"\b[A-Z][A-Za-z0-9]*(?:[A-Z][a-z]+|[A-Z]{2,})[A-Za-z0-9]*\b"
@@ -107,7 +109,10 @@ pattern!(
 pattern!(ACRONYM, r"\b[A-Z]{3,}\b");
 
 /// What another tool calls it.
-const ALSO: [(&str, &[&str]); 17] = [
+const ALSO: [(&str, &[&str]); 20] = [
+    ("gitops", &["argoproj.io", "fluxcd.io"]),
+    ("azs", &["availability_zone"]),
+    ("oci", &["registry"]),
     ("hpa", &["horizontalpodautoscaler"]),
     ("pvcs", &["persistentvolumeclaim"]),
     ("pvc", &["persistentvolumeclaim"]),
@@ -181,7 +186,7 @@ fn in_clause(clause: &str) -> Vec<Found> {
             stem = one
                 .rsplit_once('-')
                 .map_or(String::new(), |(stem, _)| stem.to_owned());
-            found.push((whole.start(), one.clone(), vec![one.to_lowercase()]));
+            found.push((whole.start(), one.clone(), needles(&one)));
         }
         blank(&mut rest, whole.range());
     }
@@ -236,10 +241,9 @@ fn in_clause(clause: &str) -> Vec<Found> {
             .map(|(what, n)| {
                 let needles = [
                     format!("{what}_size = {n}"),
-                    format!("{what}_size     = {n}"),
-                    format!("{what}size: \"{n}\""),
+                    format!("{what}_nodes = {n}"),
                     format!("{what}_capacity = {n}"),
-                    format!("{what}: {n}"),
+                    format!("{what}size: \"{n}\""),
                 ];
                 (format!("{what} {n}"), needles.to_vec())
             })
@@ -248,7 +252,11 @@ fn in_clause(clause: &str) -> Vec<Found> {
     take(&mut rest, &COUNT, &mut found, |c| {
         vec![(
             c[0].to_owned(),
-            vec![format!("replicas: {}", &c[1]), format!("= {}", &c[1])],
+            vec![
+                format!("replicas: {}", &c[1]),
+                format!("replicacount: {}", &c[1]),
+                format!("count = {}", &c[1]),
+            ],
         )]
     });
     take(&mut rest, &PERCENT, &mut found, |c| {
@@ -265,7 +273,17 @@ fn in_clause(clause: &str) -> Vec<Found> {
     take(&mut rest, &DAYS_BEFORE, &mut found, |c| {
         vec![(c[0].to_owned(), duration(&c[1], "days"))]
     });
-    take(&mut rest, &VERSION, &mut found, |c| vec![one(&c[0])]);
+    take(&mut rest, &VERSION, &mut found, |c| {
+        // TLS 1.2 is written TLSv1.2, and 1-2 in the name of a policy.
+        vec![(
+            c[0].to_owned(),
+            vec![
+                c[0].to_owned(),
+                format!("tlsv{}", &c[0]),
+                c[0].replace('.', "-"),
+            ],
+        )]
+    });
     take(&mut rest, &NUMBER, &mut found, |c| vec![one(&c[0])]);
     for words in [&WORD, &ACRONYM] {
         take(&mut rest, words, &mut found, |c| {
@@ -285,6 +303,21 @@ fn in_clause(clause: &str) -> Vec<Found> {
 
 fn one(text: &str) -> (String, Vec<String>) {
     (text.to_owned(), vec![text.to_lowercase()])
+}
+
+/// What a quoted text is in a file: a request is its path, and what is in braces is filled in.
+fn needles(quoted: &str) -> Vec<String> {
+    let text = quoted.to_lowercase();
+    let mut needles = vec![text.clone()];
+    if let Some(path) = text.strip_prefix("get ") {
+        needles.push(path.to_owned());
+    }
+    if let (Some(open), Some(close)) = (text.find('}'), text.rfind('{'))
+        && open < close
+    {
+        needles.push(text[open + 1..close].to_owned());
+    }
+    needles
 }
 
 fn duration(number: &str, unit: &str) -> Vec<String> {

@@ -1,0 +1,6 @@
+# Made by wharf from wharf.yaml (chat-app, environment prod). Change that file and render again.
+
+output "topic_arn" {
+  description = "Where alarms go."
+  value       = aws_sns_topic.alarms.arn
+}

@@ -1,0 +1,56 @@
+# Made by wharf from wharf.yaml (chat-app, environment prod). Change that file and render again.
+
+variable "name_prefix" {
+  description = "What the names of resources begin with."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9-]{0,39}$", var.name_prefix))
+    error_message = "Lower case letters, digits and hyphens; at most 40, so that every suffix has room."
+  }
+}
+
+variable "vpc_id" {
+  description = "The VPC."
+  type        = string
+}
+
+variable "vpc_cidr" {
+  description = "Addresses of the VPC."
+  type        = string
+}
+
+variable "app_port" {
+  description = "Port of the ingress controller on every node."
+  type        = number
+
+  validation {
+    condition     = var.app_port >= 1 && var.app_port <= 65535
+    error_message = "Between 1 and 65535."
+  }
+}
+
+variable "private_subnet_ids" {
+  description = "Subnets that the endpoints stand in."
+  type        = list(string)
+}
+
+variable "interface_endpoints" {
+  description = "AWS services that are reached within the VPC."
+  type        = list(string)
+}
+
+variable "private_route_table_ids" {
+  description = "Routes that lead to the gateway endpoints."
+  type        = list(string)
+}
+
+variable "gateway_endpoints" {
+  description = "AWS services that are reached through a gateway."
+  type        = list(string)
+
+  validation {
+    condition     = alltrue([for service in var.gateway_endpoints : contains(["dynamodb", "s3"], service)])
+    error_message = "Only dynamodb and s3 have gateways."
+  }
+}

@@ -1,0 +1,168 @@
+# Made by wharf from wharf.yaml (django-app, environment eks). Change that file and render again.
+
+# Buckets carry the account's number, since their names are one for all of AWS.
+data "aws_caller_identity" "current" {}
+
+module "kms" {
+  source = "./modules/kms"
+
+  name_prefix = var.name_prefix
+}
+
+module "vpc" {
+  source = "./modules/vpc"
+
+  name_prefix           = var.name_prefix
+  vpc_cidr              = var.vpc_cidr
+  availability_zones    = var.availability_zones
+  public_subnet_cidrs   = var.public_subnet_cidrs
+  private_subnet_cidrs  = var.private_subnet_cidrs
+  database_subnet_cidrs = var.database_subnet_cidrs
+  nat_gateways          = var.nat_gateways
+  enable_flow_logs      = var.enable_flow_logs
+  flow_log_group        = var.flow_log_group
+  log_retention_days    = var.log_retention_days
+  kms_key_arn           = module.kms.key_arn
+}
+
+module "iam" {
+  source = "./modules/iam"
+
+  name_prefix  = var.name_prefix
+  cluster_name = var.cluster_name
+}
+
+module "secrets" {
+  source = "./modules/secrets"
+
+  name_prefix        = var.name_prefix
+  enable_rotation    = var.enable_secret_rotation
+  log_retention_days = var.log_retention_days
+  secrets            = var.secrets
+  kms_key_arn        = module.kms.key_arn
+}
+
+module "eks" {
+  source = "./modules/eks"
+
+  name_prefix        = var.name_prefix
+  cluster_name       = var.cluster_name
+  kubernetes_version = var.kubernetes_version
+  api_access_cidrs   = var.api_access_cidrs
+  access = {
+    admin = {
+      role_arn   = module.iam.role_arns["admin"]
+      policy     = "AmazonEKSClusterAdminPolicy"
+      namespaces = []
+    }
+    developer = {
+      role_arn   = module.iam.role_arns["developer"]
+      policy     = "AmazonEKSEditPolicy"
+      namespaces = [var.kubernetes_namespace]
+    }
+    readonly = {
+      role_arn   = module.iam.role_arns["readonly"]
+      policy     = "AmazonEKSViewPolicy"
+      namespaces = [var.kubernetes_namespace]
+    }
+  }
+  subnet_ids          = module.vpc.private_subnet_ids
+  node_group_name     = var.node_group_name
+  instance_type       = var.instance_type
+  spot                = var.spot
+  min_nodes           = var.min_nodes
+  desired_nodes       = var.desired_nodes
+  max_nodes           = var.max_nodes
+  node_disk_size      = var.node_disk_size
+  enable_encryption   = var.enable_encryption
+  deletion_protection = var.deletion_protection
+  log_retention_days  = var.log_retention_days
+  kms_key_arn         = module.kms.key_arn
+  namespace           = var.kubernetes_namespace
+  secret_arns         = concat(values(module.secrets.secret_arns), [module.rds.secret_arn])
+  service_buckets = {
+    web = [module.s3_static.arn]
+  }
+  service_role_names = {
+    web = "${var.name_prefix}-web"
+  }
+  web_acl_arns = module.waf[*].arn
+}
+
+module "networking" {
+  source = "./modules/networking"
+
+  name_prefix               = var.name_prefix
+  vpc_id                    = module.vpc.vpc_id
+  cluster_security_group_id = module.eks.cluster_security_group_id
+  private_route_table_ids   = module.vpc.private_route_table_ids
+  gateway_endpoints         = var.gateway_endpoints
+}
+
+module "rds" {
+  source = "./modules/rds"
+
+  identifier            = var.db_identifier
+  engine_version        = var.db_engine_version
+  instance_class        = var.db_instance_class
+  allocated_storage     = var.db_allocated_storage
+  max_allocated_storage = var.db_max_allocated_storage
+  storage_type          = var.db_storage_type
+  database_name         = var.db_database_name
+  username              = var.db_username
+  multi_az              = var.db_multi_az
+  backup_retention_days = var.db_backup_retention_days
+  backup_window         = var.db_backup_window
+  maintenance_window    = var.db_maintenance_window
+  deletion_protection   = var.db_deletion_protection
+  secret_name           = "django-app/eks/db"
+  monitoring_role_name  = "${var.name_prefix}-db-monitoring"
+  enable_encryption     = var.enable_encryption
+  subnet_ids            = module.vpc.database_subnet_ids
+  security_group_id     = module.networking.rds_security_group_id
+  log_retention_days    = var.log_retention_days
+  kms_key_arn           = module.kms.key_arn
+}
+
+module "s3_static" {
+  source = "./modules/s3"
+
+  bucket             = "${var.environment}-django-static-${data.aws_caller_identity.current.account_id}"
+  versioned          = var.static_bucket_versioned
+  archive_after_days = var.static_bucket_archive_after_days
+  expire_after_days  = var.static_bucket_expire_after_days
+  kms_key_arn        = module.kms.key_arn
+}
+
+module "waf" {
+  source = "./modules/waf"
+  count  = var.enable_waf ? 1 : 0
+
+  name_prefix        = var.name_prefix
+  rate_limit         = var.rate_limit
+  log_retention_days = var.log_retention_days
+  kms_key_arn        = module.kms.key_arn
+}
+
+module "cloudwatch" {
+  source = "./modules/cloudwatch"
+
+  name_prefix        = var.name_prefix
+  notification_email = var.notification_email
+  kms_key_arn        = module.kms.key_arn
+  cpu_threshold      = var.cpu_alarm_threshold
+  cpu_minutes        = var.cpu_alarm_minutes
+  group_name         = module.eks.node_group
+  databases          = [var.db_identifier]
+}
+
+module "backup" {
+  source = "./modules/backup"
+  count  = var.enable_backup ? 1 : 0
+
+  name_prefix    = var.name_prefix
+  schedule       = var.backup_schedule
+  retention_days = var.backup_vault_retention_days
+  resource_arns  = [module.rds.arn]
+  kms_key_arn    = module.kms.key_arn
+}

@@ -1,0 +1,6 @@
+# Made by wharf from wharf.yaml (django-app, environment eks). Change that file and render again.
+
+output "topic_arn" {
+  description = "Where alarms go."
+  value       = aws_sns_topic.alarms.arn
+}

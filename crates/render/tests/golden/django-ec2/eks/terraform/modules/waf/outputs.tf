@@ -1,0 +1,6 @@
+# Made by wharf from wharf.yaml (django-app, environment eks). Change that file and render again.
+
+output "arn" {
+  description = "The firewall."
+  value       = aws_wafv2_web_acl.this.arn
+}

@@ -1,0 +1,11 @@
+#!/bin/sh
+# Made by wharf from wharf.yaml (django-app, environment production). Change that file and render again.
+#
+# The configuration is right, and alerts reach whom they should.
+set -eu
+cd "$(dirname "$0")"
+
+amtool check-config alertmanager.yml
+amtool config routes test --config.file=alertmanager.yml --verify.receivers=team alertname=Any severity=critical
+amtool config routes test --config.file=alertmanager.yml --verify.receivers=team alertname=Any severity=warning
+amtool config routes test --config.file=alertmanager.yml --verify.receivers=team alertname=Any severity=info

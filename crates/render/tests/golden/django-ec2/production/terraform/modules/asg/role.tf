@@ -1,0 +1,87 @@
+# Made by wharf from wharf.yaml (django-app, environment production). Change that file and render again.
+
+data "aws_partition" "current" {}
+
+data "aws_caller_identity" "current" {}
+
+data "aws_iam_policy_document" "instance_assume" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["ec2.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_iam_role" "instance" {
+  name               = "${var.name_prefix}-app"
+  assume_role_policy = data.aws_iam_policy_document.instance_assume.json
+}
+
+# Session Manager instead of SSH, and the agent that sends logs and figures.
+resource "aws_iam_role_policy_attachment" "instance" {
+  for_each = toset([
+    "AmazonSSMManagedInstanceCore",
+    "CloudWatchAgentServerPolicy",
+  ])
+
+  role       = aws_iam_role.instance.name
+  policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/${each.key}"
+}
+
+resource "aws_iam_instance_profile" "this" {
+  name = "${var.name_prefix}-app"
+  role = aws_iam_role.instance.name
+}
+
+data "aws_iam_policy_document" "instance" {
+  statement {
+    sid       = "Addresses"
+    actions   = ["ssm:GetParameter"]
+    resources = var.parameter_arns
+  }
+
+  statement {
+    sid       = "Revision"
+    actions   = ["ssm:GetParameter"]
+    resources = ["arn:${data.aws_partition.current.partition}:ssm:*:${data.aws_caller_identity.current.account_id}:parameter${var.revision_parameter}"]
+  }
+
+  statement {
+    sid       = "Secrets"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = var.secret_arns
+  }
+
+  statement {
+    sid       = "Buckets"
+    actions   = ["s3:ListBucket"]
+    resources = var.bucket_arns
+  }
+
+  statement {
+    sid       = "Objects"
+    actions   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+    resources = [for arn in var.bucket_arns : "${arn}/*"]
+  }
+
+  statement {
+    sid       = "Key"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [var.kms_key_arn]
+  }
+
+  statement {
+    sid       = "Ready"
+    actions   = ["autoscaling:CompleteLifecycleAction"]
+    resources = ["arn:${data.aws_partition.current.partition}:autoscaling:*:${data.aws_caller_identity.current.account_id}:autoScalingGroup:*:autoScalingGroupName/${var.group_name}"]
+  }
+}
+
+resource "aws_iam_role_policy" "instance" {
+  name   = "application"
+  role   = aws_iam_role.instance.id
+  policy = data.aws_iam_policy_document.instance.json
+}

@@ -1,0 +1,6 @@
+# Made by wharf from wharf.yaml (django-app, environment production). Change that file and render again.
+
+output "name" {
+  description = "The budget."
+  value       = aws_budgets_budget.this.name
+}

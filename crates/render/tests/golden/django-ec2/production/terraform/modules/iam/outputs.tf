@@ -1,0 +1,10 @@
+# Made by wharf from wharf.yaml (django-app, environment production). Change that file and render again.
+
+output "role_arns" {
+  description = "Roles by what they are for."
+  value = merge(
+    { deploy = aws_iam_role.deploy.arn },
+    { preview = aws_iam_role.preview.arn },
+    { provision = aws_iam_role.provision.arn },
+  )
+}

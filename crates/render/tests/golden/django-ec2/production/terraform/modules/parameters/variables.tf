@@ -1,0 +1,6 @@
+# Made by wharf from wharf.yaml (django-app, environment production). Change that file and render again.
+
+variable "parameters" {
+  description = "Values by name."
+  type        = map(string)
+}

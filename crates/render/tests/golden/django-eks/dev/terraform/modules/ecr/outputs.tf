@@ -1,0 +1,6 @@
+# Made by wharf from wharf.yaml (django-app, environment dev). Change that file and render again.
+
+output "repository_urls" {
+  description = "Where images are pushed to, by repository."
+  value       = { for name, repository in aws_ecr_repository.this : name => repository.repository_url }
+}

@@ -1,0 +1,71 @@
+#!/bin/sh
+# Made by wharf from wharf.yaml (django-app, environment prod). Change that file and render again.
+#
+# deploy.sh setup   the namespace, its quota, roles and network policies: once, by whoever
+#                   administers the cluster
+# deploy.sh         a release: everything else in order; what does not become ready is taken back
+set -eu
+cd "$(dirname "$0")"
+namespace=django-app-prod
+# The files name no account: the one that this shell is signed in to is filled in.
+account=${AWS_ACCOUNT_ID:-$(aws sts get-caller-identity --query Account --output text)}
+
+apply() {
+    for file in "$@"; do
+        [ -e "$file" ] || continue
+        sed "s/000000000000/$account/g" "$file" | kubectl apply --filename -
+    done
+}
+
+if [ "${1:-}" = setup ]; then
+    apply 00-*.yaml 10-*.yaml
+    exit
+fi
+
+apply 20-*.yaml
+apply 30-*.yaml
+kubectl --namespace "$namespace" rollout status deployment/cache-exporter --timeout=10m
+kubectl --namespace "$namespace" rollout status deployment/db-exporter --timeout=10m
+kubectl --namespace "$namespace" rollout status deployment/db-pool --timeout=10m
+
+# A Job cannot be changed: the one of the last release makes room. No new pod starts before it is done.
+kubectl --namespace "$namespace" delete job web-release --ignore-not-found
+apply 40-*.yaml
+if ! kubectl --namespace "$namespace" wait --for=condition=complete job/web-release --timeout=600s; then
+    kubectl --namespace "$namespace" logs job/web-release --tail=50 >&2
+    echo "the release stops here: web-release has failed, and what runs is as it was" >&2
+    exit 1
+fi
+
+revision() {
+    kubectl --namespace "$namespace" get deployment "$1" --ignore-not-found \
+        --output 'jsonpath={.metadata.annotations.deployment\.kubernetes\.io/revision}'
+}
+before_beat=$(revision beat)
+before_web=$(revision web)
+before_worker=$(revision worker)
+
+apply 50-*.yaml
+apply 60-*.yaml
+
+failed=
+ready() {
+    kubectl --namespace "$namespace" rollout status "deployment/$1" --timeout=600s || failed="$failed $1"
+}
+ready beat
+ready web
+ready worker
+
+# What this release has changed goes back to the revision before it.
+undo() {
+    if [ -n "$2" ] && [ "$(revision "$1")" != "$2" ]; then
+        kubectl --namespace "$namespace" rollout undo "deployment/$1" --to-revision="$2" || true
+    fi
+}
+if [ -n "$failed" ]; then
+    echo "not ready:$failed; the release is taken back" >&2
+    undo beat "$before_beat"
+    undo web "$before_web"
+    undo worker "$before_worker"
+    exit 1
+fi
