@@ -433,7 +433,7 @@ variable "internet_facing" {
 variable "health_check_path" {
   description = "What each machine is asked."
   type        = string
-  default     = "/health"
+  default     = "/healthz"
 }
 
 variable "health_check_interval" {

@@ -162,6 +162,14 @@ variable "secrets" {
   description = "Secrets by name: how many characters of which properties are made up (an empty name: the whole value), which of them are replaced, and after how many days."
   type        = map(object({ description = string, generated = map(number), rotated = map(number), rotate_days = number }))
   default = {
+    "django-app/eks/grafana" = {
+      description = "The password of Grafana's administrator"
+      generated = {
+        password = 24
+      }
+      rotated     = {}
+      rotate_days = null
+    }
     "django-app/eks/secret-key" = {
       description = "Signs sessions and tokens"
       generated = {

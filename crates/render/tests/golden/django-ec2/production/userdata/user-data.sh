@@ -341,7 +341,9 @@ http {
     server_name _;
 
     client_max_body_size 10485760;
+    proxy_hide_header X-Trace-ID;
     add_header X-Trace-ID $trace_uuid always;
+    proxy_hide_header X-Request-ID;
     add_header X-Request-ID $request_id always;
     add_header X-Content-Type-Options $x_content_type_options always;
     add_header X-Frame-Options $x_frame_options always;

@@ -203,6 +203,14 @@ variable "secrets" {
   description = "Secrets by name: how many characters of which properties are made up (an empty name: the whole value), which of them are replaced, and after how many days."
   type        = map(object({ description = string, generated = map(number), rotated = map(number), rotate_days = number }))
   default = {
+    "items-redis/prod/grafana" = {
+      description = "The password of Grafana's administrator"
+      generated = {
+        password = 24
+      }
+      rotated     = {}
+      rotate_days = null
+    }
     "items-redis/prod/pagerduty-key" = {
       description = "Integration key of the on-call service"
       generated   = {}

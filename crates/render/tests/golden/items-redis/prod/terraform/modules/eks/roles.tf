@@ -15,9 +15,9 @@ locals {
   issuer = trimprefix(aws_eks_cluster.this.identity[0].oidc[0].issuer, "https://")
 
   controllers = {
-    cluster-autoscaler = "kube-system:cluster-autoscaler"
-    ebs-csi            = "kube-system:ebs-csi-controller-sa"
-    external-secrets   = "${var.namespace}:external-secrets"
+    cluster-autoscaler = ["kube-system:cluster-autoscaler"]
+    ebs-csi            = ["kube-system:ebs-csi-controller-sa"]
+    external-secrets   = ["${var.namespace}:external-secrets", "monitoring:external-secrets"]
   }
 }
 
@@ -35,7 +35,7 @@ data "aws_iam_policy_document" "controller_assume" {
     condition {
       test     = "StringEquals"
       variable = "${local.issuer}:sub"
-      values   = ["system:serviceaccount:${each.value}"]
+      values   = [for account in each.value : "system:serviceaccount:${account}"]
     }
 
     condition {
