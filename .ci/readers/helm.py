@@ -79,7 +79,7 @@ def built(unit, who, text):
         out.write(text)
         out.flush()
         lines = text.splitlines()
-        for _, line, message, rule in manifests.check([out.name]):
+        for _, line, message, rule in manifests.check([out.name], manifests.secrets_given(unit.folder.files)):
             source = next((at for at in reversed(lines[:line]) if at.startswith("# Source: ")), "")
             # `# Source: CHART/templates/service.yaml`, with the chart by its name and not by its folder.
             rel = os.path.join(unit.rel, source.removeprefix("# Source: ").partition("/")[2])

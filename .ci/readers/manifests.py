@@ -104,10 +104,11 @@ def custom(value):
 
 
 def secrets_given(files):
-    """The Secrets that a person makes beforehand, by the script that is rendered for it."""
+    """The Secrets that a person makes beforehand, by the script or the command that is rendered for it."""
     for file in files:
-        if file.suffix == ".sh":
+        if file.suffix in (".sh", ".md"):
             yield from re.findall(r"create secret (?:generic|tls|docker-registry) [\"']?([\w.-]+)", file.text())
+            yield from re.findall(r"^begin [\w.-]+ ([\w.-]+)$", file.text(), re.M)
 
 
 def secrets_made(values):

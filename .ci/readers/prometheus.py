@@ -41,13 +41,13 @@ def units(folder):
         return
     for file in folder.files:
         what = kind(file)
-        if what == "test":
+        if folder.target == "prometheus" and is_targets(file):
+            yield one(folder, file)
+        elif what == "test":
             yield together(folder, [file, *named(folder, file)], file.rel)
         elif what == "config":
             yield together(folder, [file, *(other for other in folder.files if kind(other) == "rules")], file.rel)
         elif what:
-            yield one(folder, file)
-        elif folder.target == "prometheus" and is_targets(file):
             yield one(folder, file)
 
 
@@ -71,7 +71,7 @@ def is_targets(file):
 
 def read(units):
     for unit in units:
-        what = kind(unit.file) or "targets"
+        what = "targets" if is_targets(unit.file) else kind(unit.file)
         yield from {"test": test, "config": config, "rules": rules, "targets": targets, "broken": broken}[what](unit)
 
 

@@ -30,7 +30,9 @@ def units(folder):
         yield together(folder, sorted(files, key=lambda file: os.path.dirname(file.rel) != root), root)
     for file in folder.files:
         if file.name.endswith(FORMATTED) or file.suffix == ".tfvars":
-            yield together(folder, [file, *in_folder(folder, os.path.dirname(file.rel))], file.rel)
+            # Values in a folder without a module of its own (`dr/`) are for the root above it.
+            beside = os.path.dirname(file.rel)
+            yield together(folder, [file, *in_folder(folder, beside if beside in roots else os.path.dirname(beside))], file.rel)
 
 
 def in_folder(folder, rel):

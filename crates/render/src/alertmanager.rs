@@ -346,7 +346,7 @@ fn readme(plan: &Plan) -> String {
         })
         .collect();
     template::fill(
-        include_str!("alertmanager/README.md"),
+        include_str!("alertmanager/README.md.in"),
         serde_json::json!({
             "header": header(plan),
             "receivers": receivers,

@@ -264,7 +264,7 @@ fn readme(source: Source<'_>) -> String {
         })
         .collect();
     template::fill(
-        include_str!("cloudformation/README.md"),
+        include_str!("cloudformation/README.md.in"),
         json!({
             "header": header(plan),
             "project": plan.name.as_str(),

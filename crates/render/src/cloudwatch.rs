@@ -67,7 +67,7 @@ fn make(input: &Input<'_>, out: &mut Rendered) {
     );
     out.add(
         "README.md",
-        template::fill(include_str!("cloudwatch/README.md"), &context),
+        template::fill(include_str!("cloudwatch/README.md.in"), &context),
     );
     if cloud.alarms.email.is_none() {
         out.gap(

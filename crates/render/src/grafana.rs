@@ -62,7 +62,7 @@ fn make(input: &Input<'_>, out: &mut Rendered) {
     out.add(
         "README.md",
         template::fill(
-            include_str!("grafana/README.md"),
+            include_str!("grafana/README.md.in"),
             serde_json::json!({
                 "header": header(plan),
                 "dashboards": rows,

@@ -163,6 +163,7 @@ fn files(input: &Input<'_>, variants: &[Variant<'_>], rendered: &mut Rendered) {
         "header": header(plan),
         "part_of": plan.name.as_str(),
         "namespace": plan.kubernetes.namespace,
+        "secret": plan.kubernetes.secret,
         "environments": environments,
         "alb": plan.kubernetes.ingress == IngressClass::Alb,
         "service": probed.as_ref().map(|(service, ..)| service),
@@ -187,7 +188,7 @@ fn files(input: &Input<'_>, variants: &[Variant<'_>], rendered: &mut Rendered) {
     }
     rendered.add(
         format!("{chart}/README.md"),
-        fill(include_str!("helm/files/README.md")),
+        fill(include_str!("helm/files/README.md.in")),
     );
     rendered.add(
         format!("{chart}/.helmignore"),

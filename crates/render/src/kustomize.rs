@@ -238,7 +238,7 @@ fn readme(input: &Input<'_>, head: &str) -> String {
     let account = environments(input).any(|(_, plan)| plan.cloud.is_some());
     let watched = environments(input).any(|(_, plan)| plan.kubernetes.monitoring);
     template::fill(
-        include_str!("kustomize/README.md"),
+        include_str!("kustomize/README.md.in"),
         serde_json::json!({
             "project": input.base.name.as_str(),
             "header": head,

@@ -436,7 +436,7 @@ fn lifecycle(plan: &Plan) -> serde_json::Value {
 fn readme(plan: &Plan) -> String {
     let cloud = plan.cloud.as_ref();
     template::fill(
-        include_str!("loki/README.md"),
+        include_str!("loki/README.md.in"),
         serde_json::json!({
             "header": header(plan),
             "flags": flags(plan).join(" "),

@@ -40,7 +40,7 @@ fn make(input: &Input<'_>, out: &mut Rendered) {
     out.add(
         "README.md",
         template::fill(
-            include_str!("otel_collector/README.md"),
+            include_str!("otel_collector/README.md.in"),
             serde_json::json!({
                 "header": header(plan),
                 "endpoint": format!("http://{}:{}", host(plan, "otel-collector"), OTLP_PORTS.1),

@@ -182,7 +182,7 @@ fn readme(plan: &Plan) -> String {
         })
         .collect();
     template::fill(
-        include_str!("prometheus/README.md"),
+        include_str!("prometheus/README.md.in"),
         serde_json::json!({
             "header": header(plan),
             "flags": flags,

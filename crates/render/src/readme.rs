@@ -27,7 +27,7 @@ pub const TARGET: Target = Target {
 fn make(input: &Input<'_>, rendered: &mut Rendered) {
     rendered.add(
         "README.md",
-        template::fill(include_str!("readme/README.md"), facts(input)),
+        template::fill(include_str!("readme/README.md.in"), facts(input)),
     );
 }
 

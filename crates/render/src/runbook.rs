@@ -32,7 +32,7 @@ pub const TARGET: Target = Target {
 fn make(input: &Input<'_>, rendered: &mut Rendered) {
     rendered.add(
         "runbook.md",
-        template::fill(include_str!("runbook/runbook.md"), facts(input)),
+        template::fill(include_str!("runbook/runbook.md.in"), facts(input)),
     );
 }
 

@@ -402,10 +402,12 @@ impl From<std::collections::BTreeMap<String, String>> for Yaml {
 /// A [`Map`] with its keys in the order in which they stand: `map! { "kind" => "Service", "port" => 80 }`.
 #[macro_export]
 macro_rules! map {
-    ($($key:expr => $value:expr),* $(,)?) => {{
-        #[allow(unused_mut, reason = "an empty map is not changed")]
+    () => {
+        $crate::yaml::Map::new()
+    };
+    ($($key:expr => $value:expr),+ $(,)?) => {{
         let mut map = $crate::yaml::Map::new();
-        $(map.set($key, $value);)*
+        $(map.set($key, $value);)+
         map
     }};
 }

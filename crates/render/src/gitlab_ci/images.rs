@@ -64,9 +64,9 @@ pub(super) fn build(input: &Input<'_>, image: &ImageBuild) -> Vec<Yaml> {
     let log_in = match pipeline::registry(input.base, input.environments) {
         Registry::DockerHub => "printf '%s' \"$DOCKERHUB_TOKEN\" | docker login --username \"$DOCKERHUB_USERNAME\" --password-stdin".to_owned(),
         Registry::Host => "printf '%s' \"$CI_REGISTRY_PASSWORD\" | docker login --username \"$CI_REGISTRY_USER\" --password-stdin \"$CI_REGISTRY\"".to_owned(),
-        Registry::Other(host) => format!("printf '%s' \"$REGISTRY_PASSWORD\" | docker login --username \"$REGISTRY_USERNAME\" --password-stdin {host}"),
+        Registry::Other(host) => format!("printf '%s' \"$REGISTRY_PASSWORD\" | docker login --username \"$REGISTRY_USERNAME\" --password-stdin \"{host}\""),
         Registry::Ecr { region } => format!(
-            "apk add --no-cache aws-cli\n  printf '%s' \"$AWS_TOKEN\" > \"$AWS_WEB_IDENTITY_TOKEN_FILE\"\n  aws ecr get-login-password --region {region} | docker login --username AWS --password-stdin {}",
+            "apk add --no-cache aws-cli\n  printf '%s' \"$AWS_TOKEN\" > \"$AWS_WEB_IDENTITY_TOKEN_FILE\"\n  aws ecr get-login-password --region {region} | docker login --username AWS --password-stdin \"{}\"",
             registry(input)
         ),
     };

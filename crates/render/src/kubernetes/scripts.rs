@@ -71,7 +71,7 @@ pub(super) fn add(cluster: &Cluster<'_>, objects: &[Object], rendered: &mut Rend
     rendered.add(
         "README.md",
         fill(
-            include_str!("templates/README.md"),
+            include_str!("templates/README.md.in"),
             readme(cluster, objects, by_hand.is_some(), sealed),
         ),
     );

@@ -86,7 +86,7 @@ pub(super) fn readme(facts: &Facts<'_>, modules: &[Module]) -> String {
         .map(|module| json!({ "name": module.name, "about": module.about }))
         .collect();
     template::fill(
-        include_str!("modules/README.md"),
+        include_str!("modules/README.md.in"),
         json!({
             "header": crate::header(plan), "project": plan.name, "environment": facts.environment(),
             "region": region, "recovery_region": facts.cloud.recovery_region,
@@ -249,7 +249,7 @@ pub(super) fn recovery(facts: &Facts<'_>) -> String {
         })
         .collect();
     template::fill(
-        include_str!("modules/dr.md"),
+        include_str!("modules/dr.md.in"),
         json!({
             "header": crate::header(facts.plan), "project": facts.plan.name, "environment": facts.environment(),
             "region": cloud.region, "recovery_region": recovery, "databases": databases,
