@@ -105,10 +105,14 @@ fn what_is_not_rendered_any_more_is_deleted_and_nothing_else() {
 #[test]
 fn an_unknown_target_is_told_with_the_nearest() {
     let stack = Stack::new(FILE);
-    stack
-        .run(&["render", "kubernets", "-o", "out"])
-        .failed_saying(&["kubernets", "kubernetes"]);
-    stack
-        .run(&["render", "terraform", "-o", "out"])
-        .failed_saying(&["terraform", "cloud"]);
+    for (target, said) in [
+        ("kubernets", "`kubernetes` is near"),
+        ("terraform", "cloud"),
+    ] {
+        let done = stack.run(&["render", target, "-o", "out"]);
+        assert_eq!(done.status, Some(2), "{}", done.errors);
+        for part in [target, said] {
+            assert!(done.errors.contains(part), "{part} in {}", done.errors);
+        }
+    }
 }
