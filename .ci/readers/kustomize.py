@@ -76,5 +76,10 @@ def built(unit, text):
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as out:
         out.write(text)
         out.flush()
-        for _, _, message, rule in manifests.check([out.name], manifests.secrets_given(unit.files)):
+        for _, _, message, rule in manifests.check([out.name], manifests.secrets_given(above(unit))):
             yield unit.file.finding(f"built: {message}", rule=rule)
+
+
+def above(unit):
+    """The files of the folder that is built and of those above it: a script there makes Secrets for all below."""
+    return [file for file in unit.folder.files if os.path.join(unit.rel, "").startswith(os.path.join(os.path.dirname(file.rel), ""))]
