@@ -16,6 +16,10 @@ check:
 test *ARGS:
     cargo test --workspace {{ARGS}}
 
+# Every applicable target of every example, for the whole file and for each environment.
+render-all DIR="target/rendered":
+    .ci/render-all {{DIR}}
+
 # Every example rendered, and each file fed to the program that would read it. `.ci/run` installs those.
 readers DIR="target/rendered":
     rm -rf {{DIR}}
@@ -33,6 +37,10 @@ build:
 # Command to first answer, and memory at rest.
 bench-up *ARGS: build
     python3 benches/up.py {{ARGS}}
+
+# Every target of the largest example, beside `helm template` of its chart.
+bench-render *ARGS: build
+    python3 benches/render.py {{ARGS}}
 
 # A hundred releases under load; `just bench-release --kill-engine` kills the engine all the while.
 bench-release *ARGS: build
