@@ -9,6 +9,7 @@
 mod merge;
 mod parameters;
 mod schema;
+mod test_sets;
 mod text;
 mod values;
 
@@ -76,7 +77,7 @@ fn make(input: &Input<'_>, rendered: &mut Rendered) {
             vec![differs.into()],
         );
     }
-    for (name, set) in parameters::test_sets(base, &values) {
+    for (name, set) in test_sets::test_sets(base, &values) {
         rendered.yaml(
             &format!("{chart}/ci/{name}-values.yaml"),
             "A set of values that the chart is tested with.",
