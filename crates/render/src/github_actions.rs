@@ -6,7 +6,7 @@
 //! - `deploy.yml`: a pushed branch of an environment on its way there.
 //! - `figures.yml`: how deliveries went, against the goals.
 //!
-//! No workflow may do anything unless a job says so; actions are named by commit ([`lock`]); the cloud is reached by OIDC.
+//! No workflow may do anything unless a job says so; actions are named by commit (`actions.lock`); the cloud is reached by OIDC.
 //! Values of people (names of branches, titles) reach a script as variables and never as text of it.
 
 mod beside;

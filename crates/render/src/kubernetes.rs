@@ -2,7 +2,7 @@
 //!
 //! Objects are built with the API's own types and written in the order in which a person would have; custom resources
 //! (external secrets, scalers, certificates) follow the definitions of their operators. Nothing of a secret is in them:
-//! they name keys of one Secret, and how that comes to be is the business of [`secrets`] and of a script.
+//! they name keys of one Secret, and how that comes to be is the business of `kubernetes::secrets` and of a script.
 
 pub(crate) mod cluster;
 mod config;

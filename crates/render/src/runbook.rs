@@ -1,6 +1,6 @@
 //! The runbook of an environment: what is done when something is wrong, as commands with the environment's own names.
 //!
-//! It is prose, so it comes from a template; what is asked of the plan is decided here, in [`facts`].
+//! It is prose, so it comes from a template; what is asked of the plan is decided here, in `facts`.
 
 use std::collections::BTreeMap;
 

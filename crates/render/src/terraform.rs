@@ -1,7 +1,7 @@
 //! Terraform for AWS: a root for one environment, and a module for each part of it.
 //!
 //! The modules' resources are templates that read like the result, in `terraform/modules`; what a module takes and gives,
-//! the root that calls it and the values follow from the plan ([`stack`]). The root's variables have the plan's values as
+//! the root that calls it and the values follow from the plan. The root's variables have the plan's values as
 //! defaults, so that it can be applied as it is, and each recommended part has its switch.
 
 mod cluster;
