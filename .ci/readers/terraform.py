@@ -68,6 +68,12 @@ def called(folder, root, seen=None):
     return seen
 
 
+def is_called(unit):
+    """Whether another module of the folder calls this one."""
+    folders = {os.path.dirname(file.rel) for file in unit.folder.files if file.suffix == ".tf"}
+    return any(unit.rel in called(unit.folder, folder) for folder in folders if folder != unit.rel)
+
+
 def read(units):
     values = [unit for unit in units if unit.file.suffix != ".tf"]
     roots = [unit for unit in units if unit.file.suffix == ".tf"]
@@ -79,7 +85,8 @@ def read(units):
         for file in own:
             yield from formatted(file)
         yield from unused(own)
-    yield from validated(roots)
+    # A module that another one calls is validated with it.
+    yield from validated([unit for unit in roots if not is_called(unit)])
 
 
 def formatted(file):
