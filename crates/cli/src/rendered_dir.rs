@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -68,6 +68,21 @@ impl RenderedDir {
                     "{} is of another version of wharf ({}): delete it to render anew",
                     path.display(),
                     manifest.version
+                );
+                // What it names may be deleted, so it names nothing outside of the folder.
+                let inside = |path: &String| {
+                    Path::new(path)
+                        .components()
+                        .all(|part| matches!(part, Component::Normal(_)))
+                };
+                anyhow::ensure!(
+                    manifest
+                        .targets
+                        .values()
+                        .flat_map(BTreeMap::keys)
+                        .all(inside),
+                    "{} names files outside of its folder: delete it to render anew",
+                    path.display()
                 );
                 manifest
             }

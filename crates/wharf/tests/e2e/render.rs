@@ -103,6 +103,30 @@ fn what_is_not_rendered_any_more_is_deleted_and_nothing_else() {
 }
 
 #[test]
+fn nothing_outside_of_the_folder_is_deleted() {
+    let stack = Stack::new(FILE);
+    let render = ["render", "kubernetes", "-e", "prod", "-o", "out"];
+    stack.run(&render).succeeded();
+    let manifest = stack.folder().join("out/.wharf-render.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    // The SHA-256 of nothing, which is what the file holds.
+    let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    let hash = text.rfind("\"kubernetes/").unwrap();
+    let outside = format!("\"../mine.txt\": \"{empty}\",\n      ");
+    fs::write(
+        &manifest,
+        text[..hash].to_owned() + &outside + &text[hash..],
+    )
+    .unwrap();
+    let mine = stack.folder().join("mine.txt");
+    fs::write(&mine, "").unwrap();
+    stack
+        .run(&render)
+        .failed_saying(&["outside of its folder", "delete it"]);
+    assert!(mine.exists());
+}
+
+#[test]
 fn an_unknown_target_is_told_with_the_nearest() {
     let stack = Stack::new(FILE);
     for (target, said) in [
