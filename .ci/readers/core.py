@@ -14,6 +14,9 @@ TARGETS = frozenset(
     """.split()
 )
 
+# What `wharf render` remembers beside the targets.
+MEMORY = ".wharf-render.json"
+
 VALIDATORS = Path(__file__).resolve().parent.parent / "validators"
 
 
@@ -122,7 +125,7 @@ def walk(top):
         for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
             if entry.is_dir():
                 descend(entry.path)
-            else:
+            elif entry.name != MEMORY:
                 strays.append(os.path.relpath(entry.path, base))
 
     descend(top)
