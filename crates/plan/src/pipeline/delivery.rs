@@ -117,6 +117,7 @@ fn environment(context: &Context<'_>, name: &Name, plan: &Plan) -> Vec<Job> {
         approve.needs = before;
         if let Some(rehearsed) = rehearsal(context.environments, name)
             && let Some(other) = context.environments.get(rehearsed)
+            && self::method(other) != Deploy::None
         {
             approve.needs.push(format!("deploy-{rehearsed}"));
             let verified = verify::jobs(context, rehearsed, other, &[]);
