@@ -31,6 +31,8 @@ fn cases(few: u32) -> ProptestConfig {
     ProptestConfig {
         cases: asked.and_then(|asked| asked.parse().ok()).unwrap_or(few),
         failure_persistence: None,
+        // Each try renders every target.
+        max_shrink_iters: 100,
         ..ProptestConfig::default()
     }
 }
@@ -125,67 +127,4 @@ fn the_examples_pass_the_checks() {
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
-}
-
-#[test]
-#[ignore = "hunt"]
-fn hunt() {
-    use proptest::strategy::{Strategy as _, ValueTree as _};
-    use std::collections::BTreeMap;
-    let cases: usize = std::env::var("HUNT").unwrap().parse().unwrap();
-    let mut runner = proptest::test_runner::TestRunner::default();
-    let mut found: BTreeMap<String, (usize, String, String)> = BTreeMap::new();
-    let shape = regex::Regex::new("[a-z0-9][a-z0-9-]{14,}|`[^`]*`").unwrap();
-    let mut valid = 0;
-    let mut times: BTreeMap<&str, u128> = BTreeMap::new();
-    for _ in 0..cases {
-        let yaml = file().new_tree(&mut runner).unwrap().current().yaml();
-        let mut note = |problem: String| {
-            let line = problem.lines().next().unwrap_or_default();
-            let key = shape
-                .replace_all(line, "X")
-                .chars()
-                .take(110)
-                .collect::<String>();
-            let slot = found.entry(key).or_insert((0, problem, yaml.clone()));
-            slot.0 += 1;
-        };
-        let plans = match Plans::of(yaml.as_bytes()) {
-            Ok(plans) => plans,
-            Err(problems) => {
-                note(format!("INVALID {problems}"));
-                continue;
-            }
-        };
-        valid += 1;
-        let begun = std::time::Instant::now();
-        let caught = std::panic::catch_unwind(|| plans.render_all());
-        *times.entry("render").or_insert(0) += begun.elapsed().as_millis();
-        let Ok(all) = caught else {
-            note("PANIC".to_owned());
-            continue;
-        };
-        if let Err(problem) = documents::places(&placed(&all)) {
-            note(format!("places: {problem}"));
-        }
-        for (folder, target, one) in all {
-            let _ = folder;
-            let begun = std::time::Instant::now();
-            let _ = check(target.name, &one.files);
-            *times.entry(target.name).or_insert(0u128) += begun.elapsed().as_millis();
-            if let Err(problem) = check(target.name, &one.files) {
-                note(format!("{}: {problem}", target.name));
-            }
-        }
-    }
-    println!("{times:?}");
-    println!("{valid} of {cases} valid");
-    let out = std::env::var("HUNT_OUT").unwrap();
-    for (index, (key, (count, problem, yaml))) in found.iter().enumerate() {
-        println!(
-            "#{index} {count}x {key}\n      {}",
-            problem.chars().take(400).collect::<String>()
-        );
-        std::fs::write(format!("{out}/{index}.yaml"), yaml).unwrap();
-    }
 }
