@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{Build, Plan, Source};
+use crate::resolve::names;
 use wharf_base::ids::Name;
 
 /// An image that the project builds.
@@ -75,6 +76,7 @@ fn repository(plan: &Plan, service: &Name) -> String {
         .images
         .repository
         .replace("{service}", service.as_str());
+    let repository = names::repository(&repository);
     match &plan.images.registry {
         Some(registry) => format!("{}/{repository}", registry.trim_end_matches('/')),
         None => repository,

@@ -31,7 +31,7 @@ pub use images::{ImageBuild, Registry};
 pub use languages::TOOLS_PYTHON;
 pub use layout::{DEPLOY, folder};
 pub use notify::Message;
-pub use release::scripts;
+pub use release::{helm_release, scripts};
 pub use scans::{Report, files};
 pub use verify::{base_url, rehearsal};
 

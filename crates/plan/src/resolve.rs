@@ -14,7 +14,7 @@ mod kubernetes;
 mod load;
 mod load_balancer;
 mod machines;
-mod names;
+pub(crate) mod names;
 mod network;
 mod notify;
 mod observe;

@@ -31,8 +31,12 @@ pub const TARGET: Target = Target {
 };
 
 fn applies(input: &Input<'_>) -> Result<(), &'static str> {
-    if images::built(input.base).is_empty() {
+    let built = images::built(input.base);
+    if built.is_empty() {
         return Err("no service is built from source");
+    }
+    if built.iter().all(|image| image.build.dockerfile.is_some()) {
+        return Err("every image has a Dockerfile of its own");
     }
     Ok(())
 }

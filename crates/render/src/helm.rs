@@ -161,6 +161,7 @@ fn files(input: &Input<'_>, variants: &[Variant<'_>], rendered: &mut Rendered) {
         .collect();
     let context = json!({
         "chart": chart,
+        "release": wharf_plan::pipeline::helm_release(&plan.name),
         "header": header(plan),
         "part_of": plan.name.as_str(),
         "namespace": plan.kubernetes.namespace,

@@ -47,8 +47,12 @@ impl<'a> Machine<'a> {
     /// The user that services run as, which is also its group.
     #[must_use]
     pub fn user(&self) -> String {
-        // useradd takes at most 32 bytes.
-        names::dns_label(self.plan.name.as_str(), 31)
+        // useradd takes at most 32 bytes, and systemd no digit at the beginning.
+        let name = self.plan.name.as_str();
+        if name.starts_with(|c: char| c.is_ascii_digit()) {
+            return names::dns_label(&format!("w-{name}"), 31);
+        }
+        names::dns_label(name, 31)
     }
 
     /// Everything that is installed.

@@ -99,7 +99,7 @@ pub fn camel_case(text: &str) -> String {
 }
 
 /// FNV-1a, which is the same on every machine and in every version.
-fn hash(text: &str) -> u32 {
+pub(crate) fn hash(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     })

@@ -215,7 +215,8 @@ fn apply(base: &Plan, target: &str, folder: &str) -> Option<String> {
         "kubernetes" => format!("kubectl apply --filename {folder}"),
         "kustomize" => format!("kubectl apply --kustomize {folder}/overlays/ENV"),
         "helm" => format!(
-            "helm upgrade {project} {folder}/{project} --install --values {folder}/{project}/values-ENV.yaml"
+            "helm upgrade {release} {folder}/{project} --install --values {folder}/{project}/values-ENV.yaml",
+            release = wharf_plan::pipeline::helm_release(project)
         ),
         "argocd" | "flux" => format!("kubectl apply --filename {folder}"),
         "terraform" => format!("terraform -chdir={folder} init && terraform -chdir={folder} apply"),

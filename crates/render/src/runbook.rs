@@ -41,6 +41,7 @@ fn make(input: &Input<'_>, rendered: &mut Rendered) {
 struct Facts {
     header: String,
     project: String,
+    release: String,
     environment: Option<String>,
     base_url: Option<String>,
     namespace: String,
@@ -160,6 +161,7 @@ fn facts(input: &Input<'_>) -> Facts {
     Facts {
         header: header(plan),
         project: plan.name.to_string(),
+        release: pipeline::helm_release(&plan.name),
         environment: plan.environment.as_ref().map(Name::to_string),
         base_url: pipeline::base_url(plan),
         namespace: plan.kubernetes.namespace.clone(),

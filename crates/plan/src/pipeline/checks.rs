@@ -58,7 +58,7 @@ pub(super) fn jobs(context: &Context<'_>) -> Vec<Job> {
 pub(super) fn further(context: &Context<'_>) -> Vec<Job> {
     let mut jobs = vec![];
     for (name, further) in &context.pipeline.jobs {
-        let mut job = context.job(name.to_string(), name.to_string(), Stage::Further);
+        let mut job = context.job(format!("job-{name}"), name.to_string(), Stage::Further);
         job.triggers = Triggers::every_change();
         job.required = further.required;
         for need in &further.needs {
@@ -79,7 +79,7 @@ fn meant(context: &Context<'_>, name: &Name) -> Vec<String> {
     match name.as_str() {
         "lint" => lint().collect(),
         "test" | "tests" => tests().collect(),
-        _ if pipeline.jobs.contains_key(name) => vec![name.to_string()],
+        _ if pipeline.jobs.contains_key(name) => vec![format!("job-{name}")],
         _ => lint()
             .chain(tests())
             .filter(|id| {

@@ -117,6 +117,7 @@ fn environment(context: &Context<'_>, name: &Name, plan: &Plan) -> Vec<Job> {
         approve.needs = before;
         if let Some(rehearsed) = rehearsal(context.environments, name)
             && let Some(other) = context.environments.get(rehearsed)
+            && self::method(other) != Deploy::None
         {
             approve.needs.push(format!("deploy-{rehearsed}"));
             let verified = verify::jobs(context, rehearsed, other, &[]);
@@ -146,8 +147,10 @@ fn environment(context: &Context<'_>, name: &Name, plan: &Plan) -> Vec<Job> {
         before.push(apply.id.clone());
         jobs.push(apply);
     }
+    // The machines of an auto-scaling group are set up by their user data.
     if context.pipeline.configure
         && let Some(cloud) = &plan.cloud
+        && cloud.compute != Compute::Ec2
     {
         let mut configure = job(
             "configure",

@@ -7,6 +7,7 @@ use wharf_base::ids::Name;
 use super::{Context, DEPLOY, Run, Step, Value, delivered, deployments, folder, method};
 use crate::images::built;
 use crate::model::{Deploy, Plan};
+use crate::resolve::names::joined;
 
 /// `repository` in the registry that images are pushed to, for bash.
 fn pushed(context: &Context<'_>, repository: &str) -> String {
@@ -20,8 +21,8 @@ fn pushed(context: &Context<'_>, repository: &str) -> String {
     }
 }
 
-fn with_revision(context: &Context<'_>, mut run: Run) -> Run {
-    if context.base.images.registry.is_none() {
+fn with_revision(mut run: Run) -> Run {
+    if run.script.contains("$REGISTRY") {
         run = run.with("REGISTRY", Value::Registry);
     }
     if run.script.contains("$DOCKERHUB_USERNAME") {
@@ -31,6 +32,12 @@ fn with_revision(context: &Context<'_>, mut run: Run) -> Run {
         );
     }
     run.with("REVISION", Value::Revision)
+}
+
+/// What Helm calls the project in a namespace: it takes at most 53 characters.
+#[must_use]
+pub fn helm_release(project: &Name) -> String {
+    joined(&[project.as_str()], 53)
 }
 
 /// When a release has failed for taking too long: the longest deadline of its services.
@@ -55,15 +62,17 @@ pub(super) fn release(
         Deploy::Helm => {
             let chart = format!("{}/{}", folder("helm", None), context.base.name);
             let registry = match &context.base.images.registry {
-                Some(_) => "",
-                None => " \\\n  --set-string image.registry=\"$REGISTRY\"",
+                None if !built(context.base).is_empty() => {
+                    " \\\n  --set-string image.registry=\"$REGISTRY\""
+                }
+                _ => "",
             };
             let script = format!(
                 "helm upgrade {release} {chart} --install --namespace {namespace} --create-namespace \\\n  --values {chart}/values-{name}.yaml --set-string image.tag=\"$REVISION\"{registry} \\\n  --atomic --timeout {seconds}s --description \"$REVISION by $ACTOR\"",
-                release = context.base.name,
+                release = helm_release(&context.base.name),
             );
             let run = Run::new("Release", script).with("ACTOR", Value::Actor);
-            steps.push(Step::Run(with_revision(context, run)));
+            steps.push(Step::Run(with_revision(run)));
         }
         Deploy::Kustomize => steps.push(Step::Run(kustomize(context, name, plan))),
         Deploy::Canary => {
@@ -90,7 +99,7 @@ pub(super) fn release(
                         "MAX_P95_SECONDS",
                         Value::Text(thresholds.latency.as_secs_f64().to_string()),
                     );
-                    steps.push(Step::Run(with_revision(context, run)));
+                    steps.push(Step::Run(with_revision(run)));
                 }
             }
             steps.push(Step::Run(kustomize(context, name, plan)));
@@ -126,8 +135,12 @@ fn released(context: &Context<'_>, environment: &Name) -> String {
 fn kustomize(context: &Context<'_>, name: &Name, plan: &Plan) -> Run {
     let namespace = &plan.kubernetes.namespace;
     let seconds = deadline(plan);
-    let mut script = String::from("kustomize edit set image");
-    for image in built(context.base) {
+    let images = built(context.base);
+    let mut script = String::new();
+    if !images.is_empty() {
+        script.push_str("kustomize edit set image");
+    }
+    for image in images {
         let pushed = pushed(context, &image.repository);
         // Manifests name an image without its registry; the overlay puts that before it.
         let registry = context.base.images.registry.as_deref().unwrap_or_default();
@@ -139,8 +152,11 @@ fn kustomize(context: &Context<'_>, name: &Name, plan: &Plan) -> Run {
         let image = format!(" \\\n  \"{name}={pushed}:$REVISION\"");
         script.push_str(&image);
     }
+    if !script.is_empty() {
+        script.push('\n');
+    }
     script.push_str(&format!(
-        "\nkubectl apply --kustomize .\n\
+        "kubectl apply --kustomize .\n\
          deployments=({names})\n\
          kubectl --namespace {namespace} annotate \"${{deployments[@]}}\" --overwrite \\\n  kubernetes.io/change-cause=\"$REVISION by $ACTOR\"\n\
          for deployment in \"${{deployments[@]}}\"; do\n  \
@@ -153,7 +169,6 @@ fn kustomize(context: &Context<'_>, name: &Name, plan: &Plan) -> Run {
     ));
     let overlay = format!("{}/overlays/{name}", folder("kustomize", None));
     with_revision(
-        context,
         Run::new("Release", script)
             .within(&overlay)
             .with("ACTOR", Value::Actor),
@@ -169,7 +184,7 @@ pub(super) fn back(context: &Context<'_>, name: &Name, plan: &Plan, method: Depl
             "Take back",
             format!(
                 "helm rollback {} --namespace {namespace} --wait --timeout {seconds}s",
-                context.base.name
+                helm_release(&context.base.name)
             ),
         ),
         Deploy::InstanceRefresh => {

@@ -10,7 +10,7 @@ use wharf_spec::model as spec;
 use wharf_spec::span::{Field, Spanned};
 
 use super::Resolver;
-use super::names::{LABEL_MAX, joined};
+use super::names::{LABEL_MAX, PREFIX_MAX, cloud_name, joined, prefix};
 use crate::model::{
     Alarms, Cloud, Compute, Database, ParameterValue, Protection, Provider, RemoteState, Route,
     Service, Stacks, Store, StoresBy, TargetKind,
@@ -74,8 +74,28 @@ impl Resolver<'_> {
                 message,
             ));
         }
+        if let Some(typed) = typed.prefix.get()
+            && (typed.value.as_str().len() > PREFIX_MAX || typed.value.as_str().contains("--"))
+        {
+            let message = format!(
+                "expected at most {PREFIX_MAX} characters without `--`, so that every name that begins so is one of AWS's"
+            );
+            self.report(Diagnostic::error(
+                Code::BAD_VALUE,
+                typed.span.clone(),
+                message,
+            ));
+        }
+        for typed in typed
+            .stacks
+            .value()
+            .iter()
+            .flat_map(|stacks| [&stacks.role, &stacks.infrastructure])
+        {
+            self.begins_with_letter(typed, "stack");
+        }
         let prefix = typed.prefix.value().map_or_else(
-            || joined(&[self.project(), self.environment_name()], LABEL_MAX),
+            || prefix(&[self.project(), self.environment_name()]),
             ToString::to_string,
         );
         let network = self.network(typed.network.value(), &region, compute);
@@ -349,7 +369,10 @@ fn alarms(typed: Option<&spec::Alarms>) -> Alarms {
 fn stacks(cloud: &spec::Cloud, prefix: &str) -> Stacks {
     let typed = cloud.stacks.value();
     let named = |name: Option<&Name>, suffix| {
-        name.map_or_else(|| joined(&[prefix, suffix], LABEL_MAX), ToString::to_string)
+        name.map_or_else(
+            || cloud_name(&[prefix, suffix], LABEL_MAX),
+            ToString::to_string,
+        )
     };
     Stacks {
         role: named(typed.and_then(|typed| typed.role.value()), "role"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use wharf_base::ids::Name;
 use wharf_spec::diagnostic::{Code, Diagnostic};
 use wharf_spec::model as spec;
-use wharf_spec::span::Span;
+use wharf_spec::span::{Field, Span};
 
 use super::Resolver;
 use super::names::{LABEL_MAX, joined};
@@ -69,6 +69,23 @@ impl Resolver<'_> {
         }
     }
 
+    /// Names may begin with a digit; not every name may that others are given.
+    pub(super) fn begins_with_letter(&mut self, typed: &Field<Name>, what: &str) {
+        if let Some(name) = typed.get()
+            && name
+                .value
+                .as_str()
+                .starts_with(|c: char| c.is_ascii_digit())
+        {
+            let message = format!("the name of a {what} begins with a letter");
+            self.report(Diagnostic::error(
+                Code::BAD_VALUE,
+                name.span.clone(),
+                message,
+            ));
+        }
+    }
+
     pub(super) fn expose(
         &mut self,
         name: &Name,
@@ -107,6 +124,7 @@ impl Resolver<'_> {
             let message = "`node_port` is the port of `kind: node_port`";
             self.report(Diagnostic::error(Code::NOT_HERE, port.clone(), message));
         }
+        self.begins_with_letter(&expose.name, "Service of Kubernetes");
         Some(Expose {
             name: expose.name.value().map(ToString::to_string),
             kind,

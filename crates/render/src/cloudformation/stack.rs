@@ -132,7 +132,10 @@ pub(super) fn id(before: &str, name: &str) -> String {
         }
         back.push(character.to_ascii_lowercase());
     }
-    if back == name {
+    if camel.len() > 64 {
+        // An id has at most 255 characters.
+        format!("{before}{}x{:08x}", &camel[..64], crate::names::hash(name))
+    } else if back == name {
         format!("{before}{camel}")
     } else {
         let unique: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();

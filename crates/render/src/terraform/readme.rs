@@ -11,7 +11,7 @@ use crate::{names, template};
 
 /// What Git does not see.
 pub(super) const IGNORED: &str = "# Working files of Terraform, and values that are nobody else's \
- business.\n.terraform/\n*.tfplan\n*.tfstate\n*.tfstate.*\n*.tfvars\nmodules/secrets/rotate.zip\nplan\n";
+ business.\n.terraform/\n*.tfplan\n*.tfstate\n*.tfstate.*\n*.tfvars\n!dr/recovery.tfvars\nmodules/secrets/rotate.zip\nplan\n";
 
 pub(super) fn readme(facts: &Facts<'_>, modules: &[Module]) -> String {
     let plan = facts.plan;

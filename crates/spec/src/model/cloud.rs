@@ -97,7 +97,7 @@ record! {
         state: State,
         /// Names of the CloudFormation stacks.
         stacks: Stacks,
-        /// What the names of resources begin with.
+        /// What the names of resources begin with; at most 40 characters.
         [default "the project and the environment"]
         [example "shop-prod"]
         prefix: Name,

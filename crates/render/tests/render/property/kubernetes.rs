@@ -5,20 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use wharf_base::files::FileSet;
 
+use super::reading::{Checked, documents, entries, items, known, pattern, text, unique};
+
 /// Kinds whose names are DNS labels (RFC 1123); a Service's begins with a letter besides (RFC 1035).
 const LABELS: [&str; 4] = ["Service", "Namespace", "StatefulSet", "CronJob"];
 
 /// Checks the objects of all files together; the first problem is told.
-pub(super) fn check(files: &FileSet) -> Result<(), String> {
+pub(super) fn check(files: &FileSet) -> Checked {
     let mut objects = vec![];
     for (path, file) in files {
         if !path.ends_with(".yaml") {
             continue;
         }
-        let documents: Vec<Value> = serde_saphyr::from_multiple(&file.text)
-            .map_err(|error| format!("{path} is no YAML: {error}\n{}", file.text))?;
         objects.extend(
-            documents
+            documents(path, &file.text)?
                 .into_iter()
                 .filter(|document| document["kind"].is_string())
                 .map(|document| (path.clone(), document)),
@@ -49,6 +49,29 @@ pub(super) fn check(files: &FileSet) -> Result<(), String> {
             if value.len() > 63 || !is_label_value(value) {
                 return Err(format!("{path}: the label {key} of {name} is `{value}`"));
             }
+        }
+    }
+    for (path, object) in &objects {
+        pod(
+            &object["spec"]["template"]["spec"],
+            &object["spec"]["volumeClaimTemplates"],
+        )
+        .and_then(|()| {
+            pod(
+                &object["spec"]["jobTemplate"]["spec"]["template"]["spec"],
+                &Value::Null,
+            )
+        })
+        .map_err(|problem| format!("{path}: {problem}"))?;
+        let selector = &object["spec"]["selector"];
+        let mut templates = objects
+            .iter()
+            .map(|(_, other)| &other["spec"]["template"]["metadata"]["labels"]);
+        if object["kind"] == "Service"
+            && selector.is_object()
+            && !templates.any(|labels| entries(selector).all(|(key, value)| labels[key] == *value))
+        {
+            return Err(format!("{path}: no pod has the labels {selector}"));
         }
     }
     for (path, object) in &objects {
@@ -83,11 +106,46 @@ pub(super) fn check(files: &FileSet) -> Result<(), String> {
     Ok(())
 }
 
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
+/// The names within a pod; `claims` become volumes of it.
+fn pod(pod: &Value, claims: &Value) -> Checked {
+    let claims = items(claims).map(|claim| text(&claim["metadata"]["name"]));
+    let volumes = items(&pod["volumes"]).map(|one| text(&one["name"]));
+    let volumes: Vec<&str> = volumes.chain(claims).collect();
+    let containers = || items(&pod["containers"]).chain(items(&pod["initContainers"]));
+    let names: Vec<&str> = containers().map(|one| text(&one["name"])).collect();
+    for name in names.iter().chain(&volumes) {
+        if !pattern!("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$").is_match(name) {
+            return Err(format!("a container or volume may not be called `{name}`"));
+        }
+    }
+    unique("containers", names.iter().copied())?;
+    unique("volumes", volumes.iter().copied())?;
+    for container in containers() {
+        for mount in items(&container["volumeMounts"]) {
+            known("volume", text(&mount["name"]), volumes.iter().copied())?;
+        }
+        let ports: Vec<&str> = items(&container["ports"])
+            .map(|one| text(&one["name"]))
+            .collect();
+        unique("ports", ports.iter().copied())?;
+        for port in &ports {
+            let letter = port.contains(|c: char| c.is_ascii_lowercase());
+            if !letter || !pattern!("^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$").is_match(port) {
+                return Err(format!("a port may not be called `{port}`"));
+            }
+        }
+        for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
+            for check in ["httpGet", "tcpSocket"] {
+                if let Some(port) = container[probe][check]["port"].as_str() {
+                    known("port", port, ports.iter().copied())?;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
-fn legal(kind: &str, name: &str) -> Result<(), String> {
+fn legal(kind: &str, name: &str) -> Checked {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     // RBAC objects are path segments.
     if kind.contains("Role") {
@@ -162,4 +220,49 @@ fn references<'a>(value: &'a Value, found: &mut Vec<(&'static str, &'a str)>) {
         Value::Array(items) => items.iter().for_each(|item| references(item, found)),
         _ => {}
     }
+}
+
+#[test]
+fn sees_what_is_broken() {
+    let whole = "kind: Service\nmetadata: { name: web }\nspec: { selector: { app: web } }\n---\nkind: Deployment\nmetadata: { name: web }\n\
+                 spec:\n  template:\n    metadata: { labels: { app: web } }\n    spec:\n      serviceAccountName: default\n\
+                 \x20     volumes: [{ name: data, configMap: { name: settings } }]\n      containers:\n        - name: web\n\
+                 \x20         ports: [{ name: http }]\n          volumeMounts: [{ name: data }]\n---\nkind: ConfigMap\nmetadata: { name: settings }\n";
+    super::reading::proves(
+        check,
+        "a.yaml",
+        whole,
+        &[
+            (
+                "metadata: { name: web }",
+                "metadata: { name: 1web }",
+                "may not be called",
+            ),
+            (
+                "selector: { app: web }",
+                "selector: { app: api }",
+                "no pod has",
+            ),
+            (
+                "volumeMounts: [{ name: data",
+                "volumeMounts: [{ name: date",
+                "volume `date`",
+            ),
+            (
+                "configMap: { name: settings",
+                "configMap: { name: setting",
+                "ConfigMap setting",
+            ),
+            (
+                "name: http",
+                "name: a-port-too-long-for-it",
+                "a port may not",
+            ),
+            (
+                "serviceAccountName: default",
+                "serviceAccountName: web",
+                "ServiceAccount web",
+            ),
+        ],
+    );
 }
