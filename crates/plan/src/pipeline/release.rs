@@ -59,7 +59,7 @@ pub(super) fn release(
                 None => " \\\n  --set-string image.registry=\"$REGISTRY\"",
             };
             let script = format!(
-                "helm upgrade {release} {chart} --install --namespace {namespace} --create-namespace \\\n  --values {chart}/values-{name}.yaml --set-string image.tag=\"$REVISION\"{registry} \\\n  --atomic --timeout {seconds}s --description \"$REVISION by $ACTOR\"",
+                "helm upgrade {release} {chart} --install --namespace {namespace} --create-namespace \\\n  --values {chart}/values-{name}.yaml --set-string image.tag=\"$REVISION\"{registry} \\\n  --set rbac.enabled=false --atomic --timeout {seconds}s --description \"$REVISION by $ACTOR\"",
                 release = context.base.name,
             );
             let run = Run::new("Release", script).with("ACTOR", Value::Actor);
@@ -122,11 +122,12 @@ fn released(context: &Context<'_>, environment: &Name) -> String {
     format!("/{}/{environment}/revision", context.base.name)
 }
 
-/// Applies the overlay with the new images; what does not become ready is undone at once.
+/// Releases the overlay with the new images; what does not become ready is undone at once.
 fn kustomize(context: &Context<'_>, name: &Name, plan: &Plan) -> Run {
     let namespace = &plan.kubernetes.namespace;
     let seconds = deadline(plan);
-    let mut script = String::from("kustomize edit set image");
+    let overlay = format!("{}/overlays/{name}", folder("kustomize", None));
+    let mut script = format!("(\n  cd {overlay}\n  kustomize edit set image");
     for image in built(context.base) {
         let pushed = pushed(context, &image.repository);
         // Manifests name an image without its registry; the overlay puts that before it.
@@ -136,27 +137,17 @@ fn kustomize(context: &Context<'_>, name: &Name, plan: &Plan) -> Run {
             .strip_prefix(registry)
             .unwrap_or(&image.repository);
         let name = name.trim_start_matches('/');
-        let image = format!(" \\\n  \"{name}={pushed}:$REVISION\"");
+        let image = format!(" \\\n    \"{name}={pushed}:$REVISION\"");
         script.push_str(&image);
     }
+    let deployments: Vec<&str> = deployments(plan).map(Name::as_str).collect();
     script.push_str(&format!(
-        "\nkubectl apply --kustomize .\n\
-         deployments=({names})\n\
-         kubectl --namespace {namespace} annotate \"${{deployments[@]}}\" --overwrite \\\n  kubernetes.io/change-cause=\"$REVISION by $ACTOR\"\n\
-         for deployment in \"${{deployments[@]}}\"; do\n  \
-           if ! kubectl --namespace {namespace} rollout status \"$deployment\" --timeout={seconds}s; then\n    \
-             kubectl --namespace {namespace} rollout undo \"${{deployments[@]}}\"\n    \
-             exit 1\n  \
-           fi\n\
-         done",
-        names = in_bash(plan),
+        "\n)\n{RELEASE} {overlay} {namespace} {seconds} \\\n  {}",
+        deployments.join(" ")
     ));
-    let overlay = format!("{}/overlays/{name}", folder("kustomize", None));
     with_revision(
         context,
-        Run::new("Release", script)
-            .within(&overlay)
-            .with("ACTOR", Value::Actor),
+        Run::new("Release", script).with("ACTOR", Value::Actor),
     )
 }
 
@@ -197,6 +188,7 @@ fn in_bash(plan: &Plan) -> String {
     names.join(" ")
 }
 
+const RELEASE: &str = "deploy/pipeline/release.sh";
 const CANARY: &str = "deploy/pipeline/canary.sh";
 const REFRESH: &str = "deploy/pipeline/refresh.sh";
 
@@ -206,8 +198,12 @@ pub fn scripts(environments: &BTreeMap<Name, Plan>) -> BTreeMap<String, &'static
     let mut scripts = BTreeMap::new();
     for (_, plan) in delivered(environments) {
         match method(plan) {
+            Deploy::Kustomize => {
+                scripts.insert(RELEASE.to_owned(), include_str!("scripts/release.sh"));
+            }
             Deploy::Canary => {
                 scripts.insert(CANARY.to_owned(), include_str!("scripts/canary.sh"));
+                scripts.insert(RELEASE.to_owned(), include_str!("scripts/release.sh"));
             }
             Deploy::InstanceRefresh => {
                 scripts.insert(REFRESH.to_owned(), include_str!("scripts/refresh.sh"));
