@@ -1,14 +1,17 @@
-"""Compose files: their schema, and references between their parts."""
+"""Compose files: their schema, what Docker Compose itself says when it loads them, and references between their parts."""
 
 import re
+import tempfile
+from pathlib import Path
 
 import schemas
 import tools
 from core import VALIDATORS, one
 
-TOOLS = ("check-jsonschema", "python:yaml")
+TOOLS = ("check-jsonschema", "compose-go", "python:yaml")
 BATCH = 100
 
+REQUIRED = re.compile(r"\$\{\w+:\?[^}]*\}")
 NAME = re.compile(r"compose[^/]*\.ya?ml$")
 
 
@@ -21,6 +24,7 @@ def units(folder):
 def read(units):
     yield from schemas.vendor("compose-spec", units)
     for unit in units:
+        yield from load(unit.file)
         result = tools.run("python3", VALIDATORS / "composecheck.py", unit.file.path)
         for line in result.stdout.splitlines():
             level, _, text = line.partition(": ")
@@ -28,6 +32,17 @@ def read(units):
             yield unit.file.finding(message, line_of(unit.file, message), level)
         if result.returncode and not result.stdout:
             yield unit.file.finding(result.stderr)
+
+
+def load(file):
+    """What Docker Compose refuses: values that are of the right type, and still no port, address or volume."""
+    with tempfile.TemporaryDirectory() as folder:
+        # Variables that have to be set are the operator's, in a file that is not there.
+        copy = Path(folder) / file.name
+        copy.write_text(REQUIRED.sub("value", file.text()))
+        loaded = tools.run("compose-go", copy)
+        if loaded.returncode:
+            yield file.finding(tools.said(loaded).replace(str(copy), file.name), rule="load")
 
 
 def line_of(file, message):

@@ -1,4 +1,4 @@
-"""Settings of tools that go with other targets, by schemas of ours: Traefik, Safety, rulesets of GitHub."""
+"""Settings of tools that go with other targets, by schemas of ours: Traefik, Safety, Trivy, rulesets of GitHub."""
 
 import re
 from pathlib import Path
@@ -14,6 +14,7 @@ HERE = Path(__file__).resolve().parent / "schemas"
 KINDS = (
     ("traefik", re.compile(r"(^|/)traefik/[^/]+\.ya?ml$")),
     ("safety-policy", re.compile(r"(^|/)\.safety-policy\.yml$")),
+    ("trivyignore", re.compile(r"(^|/)\.trivyignore\.yaml$")),
     ("github-ruleset", re.compile(r"(^|/)\.github/rulesets/[^/]+\.json$")),
 )
 

@@ -185,7 +185,9 @@ pub enum Role {
     Preview,
     /// Makes and changes resources.
     Provision,
-    /// Pushes images and releases them.
+    /// Pushes images, before anybody agrees to a release.
+    Images,
+    /// Releases.
     Deploy,
 }
 
@@ -196,6 +198,7 @@ impl Role {
         match self {
             Self::Preview => "AWS_PREVIEW_ROLE_ARN",
             Self::Provision => "AWS_PROVISION_ROLE_ARN",
+            Self::Images => "AWS_IMAGES_ROLE_ARN",
             Self::Deploy => "AWS_DEPLOY_ROLE_ARN",
         }
     }

@@ -98,7 +98,14 @@ fn dockerfile(
             .join(" ")
     });
     let runtime_packages = parts::apt(&toolchain.packages);
-    let packages = parts::apt(&toolchain.build_packages);
+    // What the program needs to run, it needs as well where its files are collected.
+    let mut build_packages = toolchain.build_packages.clone();
+    if toolchain.framework == Some(Framework::Django) {
+        build_packages.extend(toolchain.packages.iter().cloned());
+        build_packages.sort();
+        build_packages.dedup();
+    }
+    let packages = parts::apt(&build_packages);
     let args = parts.args(out);
     let tail = parts.tail(out);
     match (toolchain.language, toolchain.framework) {

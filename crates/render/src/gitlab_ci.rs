@@ -8,7 +8,7 @@ mod jobs;
 
 use std::collections::BTreeSet;
 
-use wharf_plan::pipeline::{self, Job};
+use wharf_plan::pipeline::{self, Job, Setup};
 
 use crate::yaml::Yaml;
 use crate::{Input, Rendered, Scope, Target, header, list, map};
@@ -77,6 +77,13 @@ fn make(input: &Input<'_>, rendered: &mut Rendered) {
         rendered.gap(
             "pipeline.updates",
             "GitLab proposes no updates itself; run Renovate beside it",
+        );
+    }
+    let cloud = |setup: &Setup| matches!(setup, Setup::Cloud { .. });
+    if graph.iter().any(|job| job.setup.iter().any(cloud)) {
+        rendered.gap(
+            "cloud.repository",
+            "the roles that Terraform makes trust the tokens of GitHub: let them trust https://gitlab.com and the paths of the project's refs",
         );
     }
     if graph.iter().any(|job| job.triggers.schedule) {

@@ -6,7 +6,7 @@ mod needs;
 
 use serde::Serialize;
 use wharf_base::ids::Name;
-use wharf_plan::model::{Plan, TargetKind};
+use wharf_plan::model::{Deploy, Plan, TargetKind};
 use wharf_plan::pipeline::{self, ClusterAccess};
 
 use decisions::{Decision, decisions};
@@ -82,6 +82,8 @@ struct PipelineFacts {
     secrets: Vec<Need>,
     settings: Vec<Need>,
     approvals: Vec<String>,
+    helm: bool,
+    kustomize: bool,
     goals: Vec<(String, String)>,
     branches: Vec<String>,
 }
@@ -241,11 +243,17 @@ fn pipeline_facts(input: &Input<'_>) -> PipelineFacts {
         .collect();
     stages.dedup();
     let (secrets, settings) = needs(input, &graph);
+    let releases = |methods: &[Deploy]| {
+        pipeline::delivered(input.environments)
+            .any(|(_, plan)| methods.contains(&pipeline::method(plan)))
+    };
     let goals = input.base.pipeline.as_ref().map(|pipeline| &pipeline.goals);
     PipelineFacts {
         stages,
         secrets,
         settings,
+        helm: releases(&[Deploy::Helm]),
+        kustomize: releases(&[Deploy::Kustomize, Deploy::Canary]),
         approvals: input
             .environments
             .iter()

@@ -44,7 +44,11 @@ fn make(input: &Input<'_>, rendered: &mut Rendered) {
     let Some(cloud) = &input.plan.cloud else {
         return;
     };
-    let facts = Facts::new(input.plan, cloud);
+    let facts = Facts::new(
+        input.plan,
+        cloud,
+        &wharf_plan::pipeline::branches(input.environments),
+    );
     gaps(&facts, rendered);
     let modules = modules(&facts, rendered);
     let header = format!("# {}\n\n", crate::header(input.plan));

@@ -250,9 +250,12 @@ fn provision(
                     "terraform apply -input=false -lock-timeout=5m release.tfplan",
                 ));
             } else {
-                // Somebody else may be applying; a preview does not wait for the lock.
-                job.steps
-                    .push(run("Plan", "terraform plan -input=false -lock=false"));
+                // Somebody else may be applying: a preview does not wait for the lock. It compares with the state, because its
+                // role may not read the secrets that a refresh would ask for.
+                job.steps.push(run(
+                    "Plan",
+                    "terraform plan -input=false -refresh=false -lock=false",
+                ));
             }
         }
         Provision::Cloudformation => {
@@ -286,15 +289,27 @@ fn configure(job: &mut Job, name: &Name, cloud: &Cloud) {
         )
         .within(&folder),
     ));
-    job.steps.push(Step::Run(
-        Run::new(
-            "Configure",
-            "umask 077\nvault=$(mktemp)\ntrap 'rm -f \"$vault\"' EXIT\nprintf '%s' \"$ANSIBLE_VAULT_PASSWORD\" > \"$vault\"\nansible-playbook --inventory inventory/hosts.ini --vault-password-file \"$vault\" playbook.yml",
-        )
-        .within(&folder)
-        .with(
-            "ANSIBLE_VAULT_PASSWORD",
-            Value::Secret("ANSIBLE_VAULT_PASSWORD".to_owned()),
-        ),
-    ));
+    let mut run = Run::new(
+        "Configure",
+        "umask 077\nkept=$(mktemp -d)\ntrap 'rm -rf \"$kept\"' EXIT\nprintf '%s' \"$ANSIBLE_VAULT_PASSWORD\" > \"$kept/vault\"\nprintf '%s\\n' \"$ANSIBLE_SSH_KEY\" > \"$kept/key\"\nansible-playbook --inventory inventory/hosts.ini --vault-password-file \"$kept/vault\" --private-key \"$kept/key\" playbook.yml",
+    )
+    .within(&folder)
+    // A machine is known from the first time on that it is seen.
+    .with(
+        "ANSIBLE_SSH_COMMON_ARGS",
+        Value::Text("-o StrictHostKeyChecking=accept-new".to_owned()),
+    );
+    for secret in ["ANSIBLE_VAULT_PASSWORD", "ANSIBLE_SSH_KEY"] {
+        run = run.with(secret, Value::Secret(secret.to_owned()));
+    }
+    let addresses = match cloud.compute {
+        Compute::Nodes => (1..=cloud.nodes.desired.max(1))
+            .map(|number| format!("NODE_{number}_ADDRESS"))
+            .collect(),
+        Compute::Eks | Compute::Ec2 => vec!["MANAGER_ADDRESS".to_owned()],
+    };
+    for address in addresses {
+        run = run.with(&address, Value::Setting(address.clone()));
+    }
+    job.steps.push(Step::Run(run));
 }

@@ -1,10 +1,14 @@
 //! Images: each is made once, scanned before anybody can pull it, and pushed for branches of environments.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::{Context, Job, Permission, Stage, Step, Triggers, folder, scans, tidy};
 use crate::images::{BuiltImage, built};
 use crate::model::{Plan, Scanner};
+
+/// How long an image may take that is compiled for a processor which is emulated: some ten times as long as on its own.
+const EMULATED: Duration = Duration::from_secs(90 * 60);
 
 /// An image that is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +94,9 @@ pub(super) fn jobs(context: &Context<'_>) -> Vec<Job> {
             );
             job.triggers = Triggers::every_change();
             job.permission = Permission::Report;
+            if context.base.images.platforms.len() > 1 {
+                job.timeout = job.timeout.max(EMULATED);
+            }
             job.steps.push(Step::Image(build(context, image)));
             job
         })

@@ -68,7 +68,7 @@ pub(super) fn release(
                 _ => "",
             };
             let script = format!(
-                "helm upgrade {release} {chart} --install --namespace {namespace} --create-namespace \\\n  --values {chart}/values-{name}.yaml --set-string image.tag=\"$REVISION\"{registry} \\\n  --atomic --timeout {seconds}s --description \"$REVISION by $ACTOR\"",
+                "helm upgrade {release} {chart} --install --namespace {namespace} --create-namespace \\\n  --values {chart}/values-{name}.yaml --set-string image.tag=\"$REVISION\"{registry} \\\n  --set rbac.enabled=false --atomic --timeout {seconds}s --description \"$REVISION by $ACTOR\"",
                 release = helm_release(&context.base.name),
             );
             let run = Run::new("Release", script).with("ACTOR", Value::Actor);
@@ -131,16 +131,17 @@ fn released(context: &Context<'_>, environment: &Name) -> String {
     format!("/{}/{environment}/revision", context.base.name)
 }
 
-/// Applies the overlay with the new images; what does not become ready is undone at once.
+/// Releases the overlay with the new images; what does not become ready is undone at once.
 fn kustomize(context: &Context<'_>, name: &Name, plan: &Plan) -> Run {
     let namespace = &plan.kubernetes.namespace;
     let seconds = deadline(plan);
+    let overlay = format!("{}/overlays/{name}", folder("kustomize", None));
     let images = built(context.base);
     let mut script = String::new();
     if !images.is_empty() {
-        script.push_str("kustomize edit set image");
+        script.push_str(&format!("(\n  cd {overlay}\n  kustomize edit set image"));
     }
-    for image in images {
+    for image in &images {
         let pushed = pushed(context, &image.repository);
         // Manifests name an image without its registry; the overlay puts that before it.
         let registry = context.base.images.registry.as_deref().unwrap_or_default();
@@ -149,30 +150,19 @@ fn kustomize(context: &Context<'_>, name: &Name, plan: &Plan) -> Run {
             .strip_prefix(registry)
             .unwrap_or(&image.repository);
         let name = name.trim_start_matches('/');
-        let image = format!(" \\\n  \"{name}={pushed}:$REVISION\"");
+        let image = format!(" \\\n    \"{name}={pushed}:$REVISION\"");
         script.push_str(&image);
     }
     if !script.is_empty() {
-        script.push('\n');
+        script.push_str("\n)\n");
     }
-    script.push_str(&format!(
-        "kubectl apply --kustomize .\n\
-         deployments=({names})\n\
-         kubectl --namespace {namespace} annotate \"${{deployments[@]}}\" --overwrite \\\n  kubernetes.io/change-cause=\"$REVISION by $ACTOR\"\n\
-         for deployment in \"${{deployments[@]}}\"; do\n  \
-           if ! kubectl --namespace {namespace} rollout status \"$deployment\" --timeout={seconds}s; then\n    \
-             kubectl --namespace {namespace} rollout undo \"${{deployments[@]}}\"\n    \
-             exit 1\n  \
-           fi\n\
-         done",
-        names = in_bash(plan),
-    ));
-    let overlay = format!("{}/overlays/{name}", folder("kustomize", None));
-    with_revision(
-        Run::new("Release", script)
-            .within(&overlay)
-            .with("ACTOR", Value::Actor),
-    )
+    script.push_str(&format!("{RELEASE} {overlay} {namespace} {seconds}"));
+    let deployments: Vec<&str> = deployments(plan).map(Name::as_str).collect();
+    if !deployments.is_empty() {
+        script.push_str(" \\\n  ");
+        script.push_str(&deployments.join(" "));
+    }
+    with_revision(Run::new("Release", script).with("ACTOR", Value::Actor))
 }
 
 /// Takes a release back that became ready and then failed its smoke test.
@@ -212,6 +202,7 @@ fn in_bash(plan: &Plan) -> String {
     names.join(" ")
 }
 
+const RELEASE: &str = "deploy/pipeline/release.sh";
 const CANARY: &str = "deploy/pipeline/canary.sh";
 const REFRESH: &str = "deploy/pipeline/refresh.sh";
 
@@ -221,8 +212,12 @@ pub fn scripts(environments: &BTreeMap<Name, Plan>) -> BTreeMap<String, &'static
     let mut scripts = BTreeMap::new();
     for (_, plan) in delivered(environments) {
         match method(plan) {
+            Deploy::Kustomize => {
+                scripts.insert(RELEASE.to_owned(), include_str!("scripts/release.sh"));
+            }
             Deploy::Canary => {
                 scripts.insert(CANARY.to_owned(), include_str!("scripts/canary.sh"));
+                scripts.insert(RELEASE.to_owned(), include_str!("scripts/release.sh"));
             }
             Deploy::InstanceRefresh => {
                 scripts.insert(REFRESH.to_owned(), include_str!("scripts/refresh.sh"));

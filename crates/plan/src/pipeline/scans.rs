@@ -75,6 +75,12 @@ pub fn files(plan: &Plan) -> BTreeMap<&'static str, String> {
             include_str!("files/safety-policy.yml").replace("<<severities>>", severities),
         );
     }
+    if scan.infrastructure.contains(&Scanner::Trivy) {
+        files.insert(
+            ".trivyignore.yaml",
+            include_str!("files/trivyignore.yaml").to_owned(),
+        );
+    }
     if scan.dynamic.contains(&Scanner::Zap) {
         files.insert(
             ".zap/rules.tsv",
@@ -290,7 +296,12 @@ fn infrastructure(context: &Context<'_>, scanner: Scanner) -> Option<Job> {
         "trivy",
         "Scan the rendered files with trivy".to_owned(),
     );
-    job.steps = trivy(context, "infrastructure", "config", DEPLOY);
+    job.steps = trivy(
+        context,
+        "infrastructure",
+        "config --ignorefile .trivyignore.yaml",
+        DEPLOY,
+    );
     Some(job)
 }
 
@@ -298,7 +309,7 @@ fn trivy(context: &Context<'_>, subject: &str, command: &str, target: &str) -> V
     let severities = severities(context.pipeline.scan.gate);
     let name = format!("trivy-{subject}");
     // Vulnerabilities without a fix are shown and stop nobody: there is nothing to do about them yet.
-    let fixed = if command == "config" {
+    let fixed = if command.starts_with("config") {
         ""
     } else {
         " --ignore-unfixed"

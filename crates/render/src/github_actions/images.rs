@@ -1,7 +1,6 @@
 //! `docker-build.yml`: images are made once, scanned before anybody can pull them, and pushed.
 
-use wharf_plan::pipeline::{ImageBuild, Registry, Report, Stage, Step, Tool};
-use wharf_plan::pipeline::{Mount, Value};
+use wharf_plan::pipeline::{ImageBuild, Mount, Registry, Report, Role, Stage, Step, Tool, Value};
 
 use super::workflows::{images_permissions, registry, registry_secrets};
 use super::{RUNNER, Workflows, expression, lock, steps};
@@ -281,12 +280,15 @@ fn push(workflows: &Workflows<'_>, images: &[&ImageBuild], places: &Places) -> V
         [only] => only.repository.rsplit('/').next().unwrap_or_default(),
         _ => "image",
     };
+    let own = format!(
+        "{image}:${{{{ github.ref_type == 'tag' && steps.names.outputs.version || github.sha }}}}"
+    );
     let mut names = map! { "images" => image, "flavor" => "latest=false" };
     names.set_with_comment(
         format!("{short}:sha (the commit), {short}:1.2.3 (a version) and {short}:latest."),
         "tags",
         format!(
-            "type=sha,format=long,prefix=\ntype=semver,pattern={{{{version}}}}\ntype=raw,value=latest,enable=${{{{ {} }}}}\n",
+            "type=sha,format=long,prefix=,enable=${{{{ github.ref_type != 'tag' }}}}\ntype=semver,pattern={{{{version}}}}\ntype=raw,value=latest,enable=${{{{ {} }}}}\n",
             is_production(workflows)
         ),
     );
@@ -297,6 +299,18 @@ fn push(workflows: &Workflows<'_>, images: &[&ImageBuild], places: &Places) -> V
         "uses" => lock::uses("docker/metadata-action"),
         "with" => names,
     });
+    let mut pushes = PUSHES.to_owned();
+    if matches!(registry, Registry::Ecr { .. }) {
+        // A tag of that registry is never moved: a second run of a commit finds its image there.
+        steps.push(map! {
+            "name" => "Look for it",
+            "id" => "known",
+            "if" => expression(PUSHES),
+            "env" => map! { "IMAGE" => own },
+            "run" => "if docker buildx imagetools inspect \"$IMAGE\" > /dev/null; then\n  echo \"pushed=true\" >> \"$GITHUB_OUTPUT\"\nfi\n",
+        });
+        pushes = format!("({PUSHES}) && steps.known.outputs.pushed != 'true'");
+    }
     let mut inputs = build_inputs(images, places);
     let platforms = images
         .first()
@@ -318,7 +332,7 @@ fn push(workflows: &Workflows<'_>, images: &[&ImageBuild], places: &Places) -> V
     inputs.set("cache-from", format!("type=gha,scope={}", places.name));
     steps.push(map! {
         "name" => "Push",
-        "if" => expression(PUSHES),
+        "if" => expression(&pushes),
         "uses" => lock::uses("docker/build-push-action"),
         "with" => inputs,
     });
@@ -370,7 +384,7 @@ fn login(workflows: &Workflows<'_>) -> Vec<Map> {
             "password" => expression("github.token"),
         })],
         Registry::Ecr { region } => {
-            let mut role = steps::cloud(&region, "AWS_DEPLOY_ROLE_ARN");
+            let mut role = steps::cloud(&region, Role::Images.variable());
             role.set("if", expression(PUSHES));
             role.lead_with(&["name", "if"]);
             vec![

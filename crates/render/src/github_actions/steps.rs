@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wharf_plan::model::{Language, StoreEngine};
 use wharf_plan::pipeline::{
-    ClusterAccess, Job, Mount, Permission, Report, Run, Setup, Step, Tool, Value,
+    ClusterAccess, Job, Mount, Permission, Report, Run, Setup, Stage, Step, Tool, Value,
 };
 
 use super::{RUNNER, expression, lock};
@@ -14,7 +14,13 @@ use crate::yaml::{Map, Yaml};
 /// The job without its `needs` and its condition, which are the workflow's.
 pub(super) fn job(job: &Job) -> Map {
     let mut out = map! { "name" => &job.title };
-    out.set("runs-on", RUNNER);
+    if job.stage == Stage::Configure {
+        // The machines have no way in from the internet.
+        let own = format!("vars.CONFIGURE_RUNNER || '{RUNNER}'");
+        out.set("runs-on", expression(&own));
+    } else {
+        out.set("runs-on", RUNNER);
+    }
     out.set(
         "timeout-minutes",
         i64::try_from(job.timeout.as_secs().div_ceil(60)).unwrap_or(60),

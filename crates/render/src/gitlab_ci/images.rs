@@ -77,9 +77,16 @@ pub(super) fn build(input: &Input<'_>, image: &ImageBuild) -> Vec<Yaml> {
     if branches.is_empty() {
         return lines;
     }
+    // A tag of that registry is never moved: a second run of a commit finds its image there.
+    let known = match pipeline::registry(input.base, input.environments) {
+        Registry::Ecr { .. } => format!(
+            "if docker buildx imagetools inspect \"{repository}:$REVISION\" >/dev/null; then exit 0; fi\n"
+        ),
+        _ => String::new(),
+    };
     lines.push(
         format!(
-            "case \"$CI_PIPELINE_SOURCE:$CI_COMMIT_BRANCH\" in\n{}) ;;\n*) exit 0 ;;\nesac\n{}\ndocker buildx build {options} \\\n  --platform {} --push --sbom true --provenance mode=max \\\n  --tag \"{repository}:$REVISION\" --tag \"{repository}:latest\" {}\n",
+            "case \"$CI_PIPELINE_SOURCE:$CI_COMMIT_BRANCH\" in\n{}) ;;\n*) exit 0 ;;\nesac\n{}\n{known}docker buildx build {options} \\\n  --platform {} --push --sbom true --provenance mode=max \\\n  --tag \"{repository}:$REVISION\" --tag \"{repository}:latest\" {}\n",
             branches
                 .iter()
                 .map(|branch| format!("push:{branch}"))

@@ -110,7 +110,7 @@ fn cloud(input: &Input<'_>, job: &Job) -> Option<(String, Role)> {
     let pushes = job.stage == Stage::Image;
     own.or_else(
         || match pipeline::registry(input.base, input.environments) {
-            Registry::Ecr { region } if pushes => Some((region, Role::Deploy)),
+            Registry::Ecr { region } if pushes => Some((region, Role::Images)),
             _ => None,
         },
     )

@@ -45,6 +45,7 @@ pub(super) fn objects(cluster: &Cluster<'_>) -> Vec<Object> {
         waves: cluster.waves,
     };
     let mut objects = vec![namespace(cluster), policy(cluster)];
+    objects.extend(super::rbac::judge(cluster, MONITORING));
     objects.extend(rules::objects(cluster));
     objects.extend(dashboards::objects(cluster));
     objects.extend(agents::objects(cluster));

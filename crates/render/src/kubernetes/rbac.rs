@@ -5,6 +5,9 @@ use k8s_openapi::api::rbac::v1::{
     ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
 };
 
+use wharf_plan::model::Deploy;
+use wharf_plan::pipeline;
+
 use super::cluster::Cluster;
 use super::object::{Object, Stage};
 
@@ -29,7 +32,7 @@ pub(super) fn objects(cluster: &Cluster<'_>) -> Vec<Object> {
         cluster,
         "deployer",
         "deployers",
-        deployer(),
+        deployer(cluster),
         "The pipeline: applies what it renders. It reads no secret, opens no shell and gives no rights.",
     ));
     objects.extend(role(
@@ -153,8 +156,8 @@ fn developer(cluster: &Cluster<'_>) -> Vec<PolicyRule> {
     rules
 }
 
-fn deployer() -> Vec<PolicyRule> {
-    vec![
+fn deployer(cluster: &Cluster<'_>) -> Vec<PolicyRule> {
+    let mut rules = vec![
         rule(
             &[""],
             &[
@@ -190,5 +193,37 @@ fn deployer() -> Vec<PolicyRule> {
             CHANGE,
         ),
         rule(&["cert-manager.io"], &["issuers"], CHANGE),
-    ]
+    ];
+    if has_canary(cluster) {
+        // It takes its canaries away again, and deletes nothing else that serves.
+        let canaries = pipeline::deployments(cluster.plan).map(|name| format!("{name}-canary"));
+        rules.push(PolicyRule {
+            resource_names: Some(canaries.collect()),
+            ..rule(&["apps"], &["deployments"], &["delete"])
+        });
+    }
+    rules
+}
+
+fn has_canary(cluster: &Cluster<'_>) -> bool {
+    pipeline::method(cluster.plan) == Deploy::Canary
+}
+
+/// What lets the pipeline ask Prometheus how a canary does; nothing where there are none.
+pub(super) fn judge(cluster: &Cluster<'_>, namespace: &str) -> Vec<Object> {
+    if !has_canary(cluster) {
+        return vec![];
+    }
+    let rules = vec![
+        rule(&[""], &["pods", "services"], &["get", "list"]),
+        rule(&[""], &["pods/portforward"], &["create"]),
+    ];
+    let why = "The pipeline: asks Prometheus how a canary does.";
+    let mut objects = role(cluster, "deployer", "deployers", rules, why);
+    for object in &mut objects {
+        if let Some(place) = object.yaml.at_mut("/metadata/namespace") {
+            *place = namespace.into();
+        }
+    }
+    objects.into()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use wharf_base::ids::Name;
 use wharf_plan::model::Plan;
-use wharf_plan::pipeline::{self, ClusterAccess, Registry, Setup, Step, Value};
+use wharf_plan::pipeline::{self, ClusterAccess, Registry, Role, Setup, Stage, Step, Value};
 
 use crate::Input;
 
@@ -47,6 +47,9 @@ pub(super) fn needs(input: &Input<'_>, graph: &[pipeline::Job]) -> (Vec<Need>, V
                 add(value, place);
             }
         }
+        if job.stage == Stage::Configure {
+            add(&Value::Setting("CONFIGURE_RUNNER".to_owned()), place);
+        }
         for setup in &job.setup {
             match setup {
                 Setup::Cloud { role, .. } => {
@@ -76,7 +79,7 @@ pub(super) fn needs(input: &Input<'_>, graph: &[pipeline::Job]) -> (Vec<Need>, V
             }
         }
         Registry::Ecr { .. } => add(
-            &Value::Setting("AWS_DEPLOY_ROLE_ARN".to_owned()),
+            &Value::Setting(Role::Images.variable().to_owned()),
             "repository",
         ),
         Registry::Host => {}
@@ -98,12 +101,18 @@ fn meaning(base: &Plan, name: &str) -> String {
     let known = match name {
         "AWS_PREVIEW_ROLE_ARN" => "Role that may read, for plans of proposed changes",
         "AWS_PROVISION_ROLE_ARN" => "Role that makes and changes resources",
-        "AWS_DEPLOY_ROLE_ARN" => "Role that pushes images and releases them",
+        "AWS_IMAGES_ROLE_ARN" => "Role that pushes images",
+        "AWS_DEPLOY_ROLE_ARN" => "Role that releases",
+        "ANSIBLE_SSH_KEY" => "Private key of `ubuntu` on the machines",
         "ANSIBLE_VAULT_PASSWORD" => "Opens the vault of the Ansible variables",
+        "CONFIGURE_RUNNER" => {
+            "Label of a runner inside the network: the machines are reached from nowhere else"
+        }
+        "MANAGER_ADDRESS" => "Address of the machine that the cluster is managed from",
         "BASE_URL" => "Where the environment is reached, without a slash at the end",
         "DOCKERHUB_USERNAME" => "User of Docker Hub",
         "DOCKERHUB_TOKEN" => "Access token of that user, for reading and writing",
-        "KUBECONFIG_CONTENT" => "kubeconfig of the role `cicd`",
+        "KUBECONFIG_CONTENT" => "kubeconfig of the role `deployer` of the namespace",
         "REGISTRY_USERNAME" => "User of the registry",
         "REGISTRY_PASSWORD" => "Password of that user",
         "SAFETY_API_KEY" => "Key of Safety",
@@ -111,6 +120,7 @@ fn meaning(base: &Plan, name: &str) -> String {
         "SMTP_URL" => "Mail server, `smtps://HOST:465`",
         "SMTP_USER" => "User of the mail server; mails come from that address",
         "SMTP_PASSWORD" => "Password of that user",
+        _ if name.starts_with("NODE_") => "Address of the machine, as Terraform's outputs say it",
         _ => "",
     };
     if !known.is_empty() {

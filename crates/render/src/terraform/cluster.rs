@@ -56,9 +56,10 @@ pub(super) fn eks(facts: &Facts<'_>) -> Module {
         .cidrs(),
         argument(
             "access",
-            "map(object({ role_arn = string, policy = string, namespaces = list(string) }))",
-            "Who may do what: a role, a policy of EKS, and in which namespaces (none: \
- everywhere).",
+            "map(object({ role_arn = string, policy = string, group = string, namespaces = \
+ list(string) }))",
+            "Who may do what: a role, a policy of EKS, a group of the manifests, and in which \
+ namespaces (none: everywhere).",
         )
         .code(access(facts), access_example(facts)),
         private_subnet_ids("subnet_ids", "Subnets of the nodes."),
@@ -240,43 +241,50 @@ fn service_roles(facts: &Facts<'_>) -> String {
     format!("{{\n{}}}", lines.collect::<String>())
 }
 
-/// Roles, policies of EKS and namespaces of the access entries.
-fn entries(facts: &Facts<'_>) -> Vec<(&'static str, &'static str, bool)> {
+/// Roles, policies of EKS, groups of the manifests, and whether only the namespace is theirs, of the access entries.
+fn entries(facts: &Facts<'_>) -> Vec<(&'static str, &'static str, &'static str, bool)> {
     let mut entries = vec![
-        ("admin", "AmazonEKSClusterAdminPolicy", false),
-        ("developer", "AmazonEKSEditPolicy", true),
-        ("readonly", "AmazonEKSViewPolicy", true),
+        ("admin", "AmazonEKSClusterAdminPolicy", "admins", false),
+        ("developer", "AmazonEKSEditPolicy", "developers", true),
+        ("readonly", "AmazonEKSViewPolicy", "viewers", true),
     ];
     if facts.has.pipeline {
-        entries.push(("deploy", "AmazonEKSAdminPolicy", true));
+        entries.push(("deploy", "AmazonEKSAdminPolicy", "deployers", true));
     }
     entries.sort_unstable();
     entries
 }
 
 fn access(facts: &Facts<'_>) -> String {
-    let lines = entries(facts).into_iter().map(|(role, policy, within)| {
-        let namespaces = if within {
-            "[var.kubernetes_namespace]".to_owned()
-        } else {
-            "[]".to_owned()
-        };
-        format!(
-            "{role} = {{\nrole_arn = module.iam.role_arns[\"{role}\"]\npolicy = \
- \"{policy}\"\nnamespaces = {namespaces}\n}}\n"
-        )
-    });
+    let lines = entries(facts)
+        .into_iter()
+        .map(|(role, policy, people, within)| {
+            let group = format!("{}-{people}", facts.plan.name);
+            let namespaces = if within {
+                "[var.kubernetes_namespace]".to_owned()
+            } else {
+                "[]".to_owned()
+            };
+            format!(
+                "{role} = {{\nrole_arn = module.iam.role_arns[\"{role}\"]\npolicy = \
+ \"{policy}\"\ngroup = \"{group}\"\nnamespaces = {namespaces}\n}}\n"
+            )
+        });
     format!("{{\n{}}}", lines.collect::<String>())
 }
 
 fn access_example(facts: &Facts<'_>) -> Value {
-    let (role, policy, _) = ("readonly", "AmazonEKSViewPolicy", true);
+    let (role, policy, group) = ("readonly", "AmazonEKSViewPolicy", "viewers");
     let entry = vec![
         (
             "role_arn".to_owned(),
             Value::from(format!("arn:aws:iam::123456789012:role/{role}")),
         ),
         ("policy".to_owned(), policy.into()),
+        (
+            "group".to_owned(),
+            format!("{}-{group}", facts.plan.name).into(),
+        ),
         (
             "namespaces".to_owned(),
             vec![facts.plan.kubernetes.namespace.clone()].into(),

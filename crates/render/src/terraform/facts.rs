@@ -71,6 +71,8 @@ pub(super) struct Facts<'a> {
     pub(super) stores: Vec<Managed<'a>>,
     /// Repositories of the cloud's registry.
     pub(super) repositories: Vec<String>,
+    /// Branches of environments and tags of versions, as Git names them: what images are pushed for.
+    pub(super) image_refs: Vec<String>,
     /// Hosts of routes that lie in the zone.
     pub(super) hosts: Vec<String>,
     pub(super) https: Https,
@@ -139,7 +141,7 @@ pub(super) struct Has {
 }
 
 impl<'a> Facts<'a> {
-    pub(super) fn new(plan: &'a Plan, cloud: &'a Cloud) -> Self {
+    pub(super) fn new(plan: &'a Plan, cloud: &'a Cloud, branches: &BTreeSet<&str>) -> Self {
         let stores = managed(plan, cloud);
         let repositories: Vec<String> = match plan.images.registry {
             None => images::built(plan)
@@ -154,6 +156,11 @@ impl<'a> Facts<'a> {
         } else {
             repositories
         };
+        let branches = branches.iter();
+        let image_refs = branches
+            .map(|branch| format!("refs/heads/{branch}"))
+            .chain(["refs/tags/v*".to_owned()])
+            .collect();
         let hosts = hosts(plan, cloud);
         let https = https(plan, cloud, &hosts);
         let service_buckets = service_buckets(plan, cloud);
@@ -218,6 +225,7 @@ impl<'a> Facts<'a> {
             prefix: names::prefix(&cloud.prefix),
             stores,
             repositories,
+            image_refs,
             hosts,
             https,
             secrets: if has_secrets {

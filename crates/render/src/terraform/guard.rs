@@ -83,6 +83,13 @@ pub(super) fn iam(facts: &Facts<'_>) -> Option<Module> {
                 "Repositories that images are pushed to.",
             )
             .is(facts.repositories.clone())]);
+            module = module.takes([argument(
+                "image_refs",
+                "list(string)",
+                "Branches and tags of the repository whose images are pushed.",
+            )
+            .is(facts.image_refs.clone())]);
+            roles.push("{ images = aws_iam_role.images.arn }".to_owned());
         }
         if facts.has.ec2 {
             module = module.takes([
@@ -101,12 +108,6 @@ pub(super) fn iam(facts: &Facts<'_>) -> Option<Module> {
             ]);
         }
         if facts.has.provision {
-            let table = &facts.cloud.state.lock_table;
-            module =
-                module.takes([
-                    argument("lock_table", "string", "The table that locks the state.")
-                        .code(quote(table), table),
-                ]);
             roles.push("{ preview = aws_iam_role.preview.arn }".to_owned());
             roles.push("{ provision = aws_iam_role.provision.arn }".to_owned());
         }

@@ -31,7 +31,6 @@ module "iam" {
   environment            = var.environment
   github_repository      = var.github_repository
   create_github_provider = var.create_github_oidc_provider
-  lock_table             = "chat-app-terraform-locks"
 }
 
 module "networking" {

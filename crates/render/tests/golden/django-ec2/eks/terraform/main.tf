@@ -53,16 +53,19 @@ module "eks" {
     admin = {
       role_arn   = module.iam.role_arns["admin"]
       policy     = "AmazonEKSClusterAdminPolicy"
+      group      = "django-app-admins"
       namespaces = []
     }
     developer = {
       role_arn   = module.iam.role_arns["developer"]
       policy     = "AmazonEKSEditPolicy"
+      group      = "django-app-developers"
       namespaces = [var.kubernetes_namespace]
     }
     readonly = {
       role_arn   = module.iam.role_arns["readonly"]
       policy     = "AmazonEKSViewPolicy"
+      group      = "django-app-viewers"
       namespaces = [var.kubernetes_namespace]
     }
   }

@@ -34,7 +34,6 @@ module "iam" {
   create_github_provider = var.create_github_oidc_provider
   group_name             = "production-django-asg"
   revision_parameter     = "/django-app/production/revision"
-  lock_table             = "django-app-terraform-locks"
 }
 
 module "secrets" {

@@ -173,6 +173,12 @@ variable "repositories" {
   default     = ["django-app"]
 }
 
+variable "image_refs" {
+  description = "Branches and tags of the repository whose images are pushed."
+  type        = list(string)
+  default     = ["refs/heads/develop", "refs/heads/main", "refs/heads/staging", "refs/tags/v*"]
+}
+
 # Repositories of the images.
 
 variable "kept_images" {

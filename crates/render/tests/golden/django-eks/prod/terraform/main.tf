@@ -34,7 +34,7 @@ module "iam" {
   github_repository      = var.github_repository
   create_github_provider = var.create_github_oidc_provider
   repositories           = var.repositories
-  lock_table             = "django-app-terraform-locks"
+  image_refs             = var.image_refs
 }
 
 module "ecr" {
@@ -68,21 +68,25 @@ module "eks" {
     admin = {
       role_arn   = module.iam.role_arns["admin"]
       policy     = "AmazonEKSClusterAdminPolicy"
+      group      = "django-app-admins"
       namespaces = []
     }
     deploy = {
       role_arn   = module.iam.role_arns["deploy"]
       policy     = "AmazonEKSAdminPolicy"
+      group      = "django-app-deployers"
       namespaces = [var.kubernetes_namespace]
     }
     developer = {
       role_arn   = module.iam.role_arns["developer"]
       policy     = "AmazonEKSEditPolicy"
+      group      = "django-app-developers"
       namespaces = [var.kubernetes_namespace]
     }
     readonly = {
       role_arn   = module.iam.role_arns["readonly"]
       policy     = "AmazonEKSViewPolicy"
+      group      = "django-app-viewers"
       namespaces = [var.kubernetes_namespace]
     }
   }

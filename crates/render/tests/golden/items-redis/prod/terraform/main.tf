@@ -31,7 +31,7 @@ module "iam" {
   github_repository      = var.github_repository
   create_github_provider = var.create_github_oidc_provider
   repositories           = var.repositories
-  lock_table             = "items-redis-terraform-locks"
+  image_refs             = var.image_refs
 }
 
 module "ecr" {
@@ -62,21 +62,25 @@ module "eks" {
     admin = {
       role_arn   = module.iam.role_arns["admin"]
       policy     = "AmazonEKSClusterAdminPolicy"
+      group      = "items-redis-admins"
       namespaces = []
     }
     deploy = {
       role_arn   = module.iam.role_arns["deploy"]
       policy     = "AmazonEKSAdminPolicy"
+      group      = "items-redis-deployers"
       namespaces = [var.kubernetes_namespace]
     }
     developer = {
       role_arn   = module.iam.role_arns["developer"]
       policy     = "AmazonEKSEditPolicy"
+      group      = "items-redis-developers"
       namespaces = [var.kubernetes_namespace]
     }
     readonly = {
       role_arn   = module.iam.role_arns["readonly"]
       policy     = "AmazonEKSViewPolicy"
+      group      = "items-redis-viewers"
       namespaces = [var.kubernetes_namespace]
     }
   }

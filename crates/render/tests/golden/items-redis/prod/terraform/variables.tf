@@ -184,6 +184,12 @@ variable "repositories" {
   default     = ["items-redis/api"]
 }
 
+variable "image_refs" {
+  description = "Branches and tags of the repository whose images are pushed."
+  type        = list(string)
+  default     = ["refs/heads/develop", "refs/heads/main", "refs/tags/v*"]
+}
+
 # Repositories of the images.
 
 variable "kept_images" {

@@ -34,8 +34,3 @@ variable "create_github_provider" {
   description = "Make GitHub's identity provider; false where another environment of the account has made it."
   type        = bool
 }
-
-variable "lock_table" {
-  description = "The table that locks the state."
-  type        = string
-}

@@ -41,8 +41,8 @@ variable "api_access_cidrs" {
 }
 
 variable "access" {
-  description = "Who may do what: a role, a policy of EKS, and in which namespaces (none: everywhere)."
-  type        = map(object({ role_arn = string, policy = string, namespaces = list(string) }))
+  description = "Who may do what: a role, a policy of EKS, a group of the manifests, and in which namespaces (none: everywhere)."
+  type        = map(object({ role_arn = string, policy = string, group = string, namespaces = list(string) }))
 }
 
 variable "subnet_ids" {

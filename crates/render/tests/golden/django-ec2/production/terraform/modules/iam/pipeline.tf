@@ -100,7 +100,8 @@ resource "aws_iam_role_policy" "deploy" {
   policy = data.aws_iam_policy_document.deploy.json
 }
 
-# Pull requests see what would change: `terraform plan -refresh=false`, which reads the state but no secret of AWS.
+# Pull requests see what would change: `terraform plan -refresh=false -lock=false`, which reads the state but no secret of
+# AWS, and changes nothing, not even the lock.
 data "aws_iam_policy_document" "preview_assume" {
   statement {
     actions = ["sts:AssumeRoleWithWebIdentity"]
@@ -134,21 +135,6 @@ resource "aws_iam_role" "preview" {
 resource "aws_iam_role_policy_attachment" "preview" {
   role       = aws_iam_role.preview.name
   policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/ReadOnlyAccess"
-}
-
-data "aws_iam_policy_document" "preview" {
-  # The lock of the state.
-  statement {
-    sid       = "Lock"
-    actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"]
-    resources = ["arn:${data.aws_partition.current.partition}:dynamodb:${data.aws_region.current.region}:${data.aws_caller_identity.current.account_id}:table/${var.lock_table}"]
-  }
-}
-
-resource "aws_iam_role_policy" "preview" {
-  name   = "preview"
-  role   = aws_iam_role.preview.id
-  policy = data.aws_iam_policy_document.preview.json
 }
 
 # Applies this configuration. It may not touch identities beyond those whose names begin as this environment's.

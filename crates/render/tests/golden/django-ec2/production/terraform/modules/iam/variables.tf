@@ -44,8 +44,3 @@ variable "revision_parameter" {
   description = "The parameter with the commit that machines check out."
   type        = string
 }
-
-variable "lock_table" {
-  description = "The table that locks the state."
-  type        = string
-}

@@ -6,11 +6,14 @@ set -euo pipefail
 
 group=$1 parameter=$2 revision=$3
 
-current=$(aws ssm get-parameter-history --name "$parameter" --query 'Parameters[-1].Value' --output text 2>/dev/null || true)
+# Oldest first, one a line; nothing before the first release.
+history=$(aws ssm get-parameter-history --name "$parameter" --query 'Parameters[].[Value]' --output text 2>/dev/null || true)
+current=$(tail --lines 1 <<<"$history")
 if [[ $revision == previous ]]; then
-  revision=$(aws ssm get-parameter-history --name "$parameter" --query 'Parameters[-2].Value' --output text)
+  # A release that was run twice is there twice.
+  revision=$(grep --invert-match --line-regexp --fixed-strings "$current" <<<"$history" | tail --lines 1 || true)
 fi
-if [[ $revision == None ]]; then
+if [[ -z $revision ]]; then
   echo "nothing was released to $group before" >&2
   exit 1
 fi
@@ -19,7 +22,7 @@ fi
 aws ssm put-parameter --name "$parameter" --type String --overwrite --value "$revision" --query Version --output text
 
 put_back() {
-  if [[ -n $current && $current != None ]]; then
+  if [[ -n $current ]]; then
     aws ssm put-parameter --name "$parameter" --type String --overwrite --value "$current" --query Version --output text
   fi
 }

@@ -76,6 +76,8 @@ resource "aws_eks_access_entry" "this" {
 
   cluster_name  = aws_eks_cluster.this.name
   principal_arn = each.value.role_arn
+  # The roles of the manifests, for what no policy of EKS speaks of: secrets from outside, scaling by a queue.
+  kubernetes_groups = [each.value.group]
 }
 
 resource "aws_eks_access_policy_association" "this" {

@@ -64,6 +64,53 @@ data "aws_iam_policy_document" "deploy" {
   }
 
   statement {
+    sid       = "FindCluster"
+    actions   = ["eks:DescribeCluster"]
+    resources = [local.cluster_arn]
+  }
+}
+
+resource "aws_iam_role_policy" "deploy" {
+  name   = "deploy"
+  role   = aws_iam_role.deploy.id
+  policy = data.aws_iam_policy_document.deploy.json
+}
+
+# Images are made before anybody agrees to a release, and serve every environment: what pushes them is not told apart by an
+# environment but by the branch, or by the tag of a version.
+data "aws_iam_policy_document" "images_assume" {
+  statement {
+    actions = ["sts:AssumeRoleWithWebIdentity"]
+
+    principals {
+      type        = "Federated"
+      identifiers = [local.github_provider_arn]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "token.actions.githubusercontent.com:aud"
+      values   = ["sts.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringLike"
+      variable = "token.actions.githubusercontent.com:sub"
+      values   = [for ref in var.image_refs : "repo:${var.github_repository}:ref:${ref}"]
+    }
+  }
+}
+
+# Pushes images, and nothing else.
+resource "aws_iam_role" "images" {
+  name                 = "${var.name_prefix}-images"
+  description          = "Images of ${var.github_repository}"
+  assume_role_policy   = data.aws_iam_policy_document.images_assume.json
+  max_session_duration = 3600
+}
+
+data "aws_iam_policy_document" "images" {
+  statement {
     sid     = "RegistryLogin"
     actions = ["ecr:GetAuthorizationToken"]
     # The action knows no resource.
@@ -87,21 +134,16 @@ data "aws_iam_policy_document" "deploy" {
       "arn:${data.aws_partition.current.partition}:ecr:${data.aws_region.current.region}:${data.aws_caller_identity.current.account_id}:repository/${repository}"
     ]
   }
-
-  statement {
-    sid       = "FindCluster"
-    actions   = ["eks:DescribeCluster"]
-    resources = [local.cluster_arn]
-  }
 }
 
-resource "aws_iam_role_policy" "deploy" {
-  name   = "deploy"
-  role   = aws_iam_role.deploy.id
-  policy = data.aws_iam_policy_document.deploy.json
+resource "aws_iam_role_policy" "images" {
+  name   = "images"
+  role   = aws_iam_role.images.id
+  policy = data.aws_iam_policy_document.images.json
 }
 
-# Pull requests see what would change: `terraform plan -refresh=false`, which reads the state but no secret of AWS.
+# Pull requests see what would change: `terraform plan -refresh=false -lock=false`, which reads the state but no secret of
+# AWS, and changes nothing, not even the lock.
 data "aws_iam_policy_document" "preview_assume" {
   statement {
     actions = ["sts:AssumeRoleWithWebIdentity"]
@@ -135,21 +177,6 @@ resource "aws_iam_role" "preview" {
 resource "aws_iam_role_policy_attachment" "preview" {
   role       = aws_iam_role.preview.name
   policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/ReadOnlyAccess"
-}
-
-data "aws_iam_policy_document" "preview" {
-  # The lock of the state.
-  statement {
-    sid       = "Lock"
-    actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"]
-    resources = ["arn:${data.aws_partition.current.partition}:dynamodb:${data.aws_region.current.region}:${data.aws_caller_identity.current.account_id}:table/${var.lock_table}"]
-  }
-}
-
-resource "aws_iam_role_policy" "preview" {
-  name   = "preview"
-  role   = aws_iam_role.preview.id
-  policy = data.aws_iam_policy_document.preview.json
 }
 
 # Applies this configuration. It may not touch identities beyond those whose names begin as this environment's.

@@ -45,7 +45,7 @@ variable "repositories" {
   type        = list(string)
 }
 
-variable "lock_table" {
-  description = "The table that locks the state."
-  type        = string
+variable "image_refs" {
+  description = "Branches and tags of the repository whose images are pushed."
+  type        = list(string)
 }
