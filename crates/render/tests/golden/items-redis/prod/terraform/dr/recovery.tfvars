@@ -1,0 +1,8 @@
+# Made by wharf from wharf.yaml (items-redis, environment prod). Change that file and render again.
+
+aws_region                  = "us-west-2"
+recovery_region             = "us-east-2"
+name_prefix                 = "items-redis-prod-dr"
+availability_zones          = ["us-west-2a", "us-west-2b"]
+create_github_oidc_provider = false
+create_repositories         = false
