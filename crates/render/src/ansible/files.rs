@@ -115,7 +115,7 @@ pub(super) fn all(
             Of::Every => true,
             Of::Nodes => nodes,
             Of::Charts => !charts.is_empty(),
-            Of::Chart(name) => charts.contains(&name),
+            Of::Chart(name) => charts.contains(name),
             Of::Managed => !nodes,
             Of::Vault => vault,
             Of::Cloud => !vault,
