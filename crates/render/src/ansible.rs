@@ -39,11 +39,7 @@ fn make(input: &Input<'_>, out: &mut Rendered) {
     let Some(cloud) = &plan.cloud else { return };
     let vault = plan.secret_store.provider != SecretProvider::AwsSecretsManager;
     let context = context(plan, cloud, vault);
-    for (path, source) in files::all(
-        cloud.compute == Compute::Nodes,
-        has_ingress(plan, cloud),
-        vault,
-    ) {
+    for (path, source) in files::all(cloud.compute == Compute::Nodes, &charts(plan, cloud), vault) {
         let text = template::fill(source, &context);
         let head = header(plan);
         // The rest have the line where their format wants it.
@@ -74,6 +70,25 @@ fn has_ingress(plan: &Plan, cloud: &Cloud) -> bool {
         && !plan.routes.is_empty()
 }
 
+/// What the manifests expect of machines that are a cluster of their own, by the names of the charts.
+fn charts(plan: &Plan, cloud: &Cloud) -> Vec<&'static str> {
+    if cloud.compute != Compute::Nodes {
+        return vec![];
+    }
+    let objects = kubernetes::objects(plan);
+    let has = |kind: &str| objects.iter().any(|object| object.kind() == kind);
+    let wanted = [
+        ("ingress-nginx", has_ingress(plan, cloud)),
+        ("cert-manager", has("Issuer")),
+        ("metrics-server", has("HorizontalPodAutoscaler")),
+        ("aws-ebs-csi-driver", kubernetes::has_volumes(plan)),
+    ];
+    wanted
+        .into_iter()
+        .filter_map(|(chart, wanted)| wanted.then_some(chart))
+        .collect()
+}
+
 fn context(plan: &Plan, cloud: &Cloud, vault: bool) -> serde_json::Value {
     let workers: Vec<u32> = (2..=cloud.nodes.desired.max(1)).collect();
     let version = |tool: &str| plan.versions.get(tool).cloned().unwrap_or_default();
@@ -82,8 +97,9 @@ fn context(plan: &Plan, cloud: &Cloud, vault: bool) -> serde_json::Value {
         "project": plan.name.as_str(),
         "environment": plan.environment.as_ref().map_or("", |name| name.as_str()),
         "nodes": cloud.compute == Compute::Nodes,
-        "ingress": has_ingress(plan, cloud),
+        "charts": charts(plan, cloud),
         "node_port": kubernetes::NODE_PORT,
+        "storage_class": plan.kubernetes.storage_class.as_deref().unwrap_or("gp3"),
         "workers": workers,
         "cluster": cloud.nodes.cluster,
         "ansible": version("ansible"),

@@ -195,10 +195,6 @@ fn parameters(source: Source<'_>, stack: &mut Stack) {
         "HasCertificate",
         crate::yaml::Yaml::Raw("!Not [!Equals [!Ref CertificateArn, \"\"]]".to_owned()),
     );
-    stack.condition(
-        "NoCertificate",
-        crate::yaml::Yaml::Raw("!Equals [!Ref CertificateArn, \"\"]".to_owned()),
-    );
     stack.output("VPCId", "The network", reference("VPC"));
     stack.output(
         "EnvironmentName",
@@ -283,6 +279,7 @@ fn readme(source: Source<'_>) -> String {
             "databases": databases,
             "buckets": buckets,
             "health": cloud.load_balancer.health.path,
+            "image": cloud.nodes.image,
         }),
     )
 }

@@ -83,6 +83,16 @@ pub fn objects(plan: &Plan) -> Vec<Object> {
     made(plan, plan.kubernetes.gitops.is_some()).objects
 }
 
+/// Whether pods of a plan want volumes of the cluster.
+pub(crate) fn has_volumes(plan: &Plan) -> bool {
+    let claims = ["PersistentVolumeClaim", "StatefulSet"];
+    // Prometheus and Loki keep what they gather.
+    plan.kubernetes.monitoring
+        || objects(plan)
+            .iter()
+            .any(|object| claims.contains(&object.kind()))
+}
+
 /// The objects of a plan and its gaps; `waves`: whether the objects say when Argo CD is to apply them, as they do in every
 /// environment of a project of which one follows a repository.
 pub(crate) fn made(plan: &Plan, waves: bool) -> Made {

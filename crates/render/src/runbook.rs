@@ -8,12 +8,12 @@ use serde::Serialize;
 use wharf_base::duration;
 use wharf_base::ids::Name;
 use wharf_plan::model::{
-    Bucket, Cloud, Compute, Deploy, IngressClass, Plan, ScaleSource, SecretProvider, StoreEngine,
-    StoresBy, TargetKind,
+    Bucket, Check, Cloud, Compute, Deploy, IngressClass, Plan, Probes, ScaleSource, SecretProvider,
+    StoreEngine, StoresBy, TargetKind,
 };
 use wharf_plan::pipeline::{self, ClusterAccess};
 
-use crate::{Input, Rendered, Scope, Target, header, machine, names, template};
+use crate::{Input, Rendered, Scope, Target, header, kubernetes, machine, names, template};
 
 /// The target.
 pub const TARGET: Target = Target {
@@ -61,7 +61,12 @@ struct Facts {
     replicas: BTreeMap<String, u32>,
     /// The service that a problem shows at first.
     first: Option<String>,
+    /// What its probe asks for.
     health: String,
+    /// Whether machines that Ansible joins are the cluster.
+    nodes: bool,
+    /// Port and path that the load balancer asks such machines for.
+    node_health: String,
     databases: Vec<Database>,
     caches: Vec<Database>,
     cloud: Option<CloudFacts>,
@@ -195,11 +200,19 @@ fn facts(input: &Input<'_>) -> Facts {
             .iter()
             .map(|(name, service)| (name.to_string(), service.replicas))
             .collect(),
+        health: first
+            .as_ref()
+            .and_then(|first| {
+                plan.services
+                    .iter()
+                    .find(|(name, _)| name.as_str() == first)
+            })
+            .and_then(|(_, service)| path(&service.probes))
+            .unwrap_or("/")
+            .to_owned(),
+        nodes: cloud.is_some_and(|cloud| cloud.compute == Compute::Nodes),
+        node_health: format!("{}{}", kubernetes::NODE_PORT, kubernetes::NODE_HEALTH),
         first,
-        health: cloud.map_or_else(
-            || "/health".to_owned(),
-            |cloud| cloud.load_balancer.health.path.clone(),
-        ),
         databases: stores(StoreEngine::Postgres),
         caches: stores(StoreEngine::Redis),
         cloud: cloud.map(|cloud| cloud_facts(plan, cloud)),
@@ -216,6 +229,15 @@ fn facts(input: &Input<'_>) -> Facts {
                 rotate: secret.rotate.map(duration::format),
             })
             .collect(),
+    }
+}
+
+/// What a probe of a service asks for.
+fn path(probes: &Probes) -> Option<&str> {
+    let probe = probes.readiness.as_ref().or(probes.liveness.as_ref())?;
+    match &probe.check {
+        Check::Http { path, .. } => Some(path),
+        _ => None,
     }
 }
 

@@ -7,8 +7,10 @@ enum Of {
     Every,
     /// Those whose machines are nodes of a cluster of their own.
     Nodes,
-    /// Those of them that have a way in.
-    Ingress,
+    /// Those of them whose manifests expect something of the cluster.
+    Charts,
+    /// Those of them that expect this chart.
+    Chart(&'static str),
     /// Those whose cluster is the cloud's.
     Managed,
     /// Those whose secrets the Vault holds.
@@ -23,6 +25,17 @@ macro_rules! file {
     };
     ($of:ident, $source:literal, $path:literal) => {
         (Of::$of, $path, include_str!($source))
+    };
+}
+
+/// The values of a chart.
+macro_rules! chart {
+    ($name:literal) => {
+        (
+            Of::Chart($name),
+            concat!("roles/kubernetes/templates/", $name, ".yaml.j2"),
+            include_str!(concat!("roles/kubernetes/templates/", $name, ".yaml.j2")),
+        )
     };
 }
 
@@ -59,14 +72,17 @@ const FILES: &[(Of, &str, &str)] = &[
     file!(Nodes, "roles/kubernetes/handlers/main.yml"),
     file!(Every, "roles/kubernetes/meta/main.yml"),
     file!(Managed, "roles/kubernetes/tasks/access.yml"),
-    file!(Ingress, "roles/kubernetes/tasks/ingress.yml"),
+    file!(Charts, "roles/kubernetes/tasks/charts.yml"),
     file!(Nodes, "roles/kubernetes/tasks/join.yml"),
     file!(Every, "roles/kubernetes/tasks/main.yml"),
     file!(Nodes, "roles/kubernetes/tasks/node.yml"),
     file!(Every, "roles/kubernetes/tasks/tools.yml"),
     file!(Nodes, "roles/kubernetes/templates/containerd.toml.j2"),
-    file!(Ingress, "roles/kubernetes/templates/ingress.yaml.j2"),
     file!(Nodes, "roles/kubernetes/templates/kubeadm.yaml.j2"),
+    chart!("ingress-nginx"),
+    chart!("cert-manager"),
+    chart!("metrics-server"),
+    chart!("aws-ebs-csi-driver"),
     file!(Every, "roles/kubernetes/vars/main.yml"),
     file!(Every, "roles/monitoring/defaults/main.yml"),
     file!(Every, "roles/monitoring/handlers/main.yml"),
@@ -91,14 +107,15 @@ const FILES: &[(Of, &str, &str)] = &[
 /// The files of a plan, each with its path and its template.
 pub(super) fn all(
     nodes: bool,
-    ingress: bool,
+    charts: &[&str],
     vault: bool,
 ) -> impl Iterator<Item = (&'static str, &'static str)> {
     FILES.iter().filter_map(move |(of, path, source)| {
         let there = match of {
             Of::Every => true,
             Of::Nodes => nodes,
-            Of::Ingress => ingress,
+            Of::Charts => !charts.is_empty(),
+            Of::Chart(name) => charts.contains(name),
             Of::Managed => !nodes,
             Of::Vault => vault,
             Of::Cloud => !vault,

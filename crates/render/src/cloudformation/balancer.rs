@@ -18,6 +18,13 @@ pub(super) fn add(source: Source<'_>, stack: &mut Stack) {
     let attribute_of = |key: &str, value: &str| map! { "Key" => key, "Value" => value };
     // Its name has at most 32 bytes.
     let name = names::dns_label(&source.name("alb"), 32);
+    // As long as Nginx behind it waits.
+    let routes = source.plan.routes.iter();
+    let idle = routes
+        .map(|route| route.limits.idle_timeout.as_secs())
+        .max()
+        .unwrap_or(60)
+        .clamp(1, 4000);
     stack.add_with(
         "",
         "LoadBalancer",
@@ -31,7 +38,7 @@ pub(super) fn add(source: Source<'_>, stack: &mut Stack) {
             "SecurityGroups" => list![reference("LoadBalancerSecurityGroup")],
             "LoadBalancerAttributes" => list![
                 attribute_of("routing.http.drop_invalid_header_fields.enabled", "true"),
-                attribute_of("idle_timeout.timeout_seconds", "60"),
+                attribute_of("idle_timeout.timeout_seconds", &idle.to_string()),
             ],
             "Tags" => tag(source, "alb"),
         },
@@ -95,36 +102,24 @@ pub(super) fn add(source: Source<'_>, stack: &mut Stack) {
 }
 
 fn listeners(stack: &mut Stack) {
-    let forward =
-        || list![map! { "Type" => "forward", "TargetGroupArn" => reference("TargetGroup") }];
+    // One listener for both: of two, the new one would find the port taken by the old.
     stack.add_with(
-        "",
+        "With a certificate, HTTP only says where HTTPS is.",
         "HttpListener",
         "AWS::ElasticLoadBalancingV2::Listener",
-        map! { "Condition" => "NoCertificate" },
-        map! {
-            "LoadBalancerArn" => reference("LoadBalancer"),
-            "Port" => 80,
-            "Protocol" => "HTTP",
-            "DefaultActions" => forward(),
-        },
-    );
-    stack.add_with(
-        "",
-        "RedirectListener",
-        "AWS::ElasticLoadBalancingV2::Listener",
-        map! { "Condition" => "HasCertificate" },
+        map! {},
         map! {
             "LoadBalancerArn" => reference("LoadBalancer"),
             "Port" => 80,
             "Protocol" => "HTTP",
             "DefaultActions" => list![map! {
-                "Type" => "redirect",
-                "RedirectConfig" => map! {
-                    "Protocol" => "HTTPS",
-                    "Port" => "443",
-                    "StatusCode" => "HTTP_301",
-                },
+                "Type" => choose("HasCertificate", "redirect", "forward"),
+                "TargetGroupArn" => choose("HasCertificate", "!Ref AWS::NoValue", "!Ref TargetGroup"),
+                "RedirectConfig" => choose(
+                    "HasCertificate",
+                    "{Protocol: HTTPS, Port: \"443\", StatusCode: HTTP_301}",
+                    "!Ref AWS::NoValue",
+                ),
             }],
         },
     );
@@ -140,13 +135,13 @@ fn listeners(stack: &mut Stack) {
             // TLS 1.2 and 1.3.
             "SslPolicy" => "ELBSecurityPolicy-TLS13-1-2-2021-06",
             "Certificates" => list![map! { "CertificateArn" => reference("CertificateArn") }],
-            "DefaultActions" => forward(),
+            "DefaultActions" => list![map! { "Type" => "forward", "TargetGroupArn" => reference("TargetGroup") }],
         },
     );
 }
 
 /// Requests of one address in five minutes, where no route says.
-const RATE: f64 = 2000.0;
+const RATE: f64 = 10_000.0;
 
 fn firewall(source: Source<'_>, stack: &mut Stack) {
     let visibility = |name: &str| {
@@ -157,13 +152,22 @@ fn firewall(source: Source<'_>, stack: &mut Stack) {
         }
     };
     let managed = |priority: u32, name: &str| {
+        let mut group = map! { "VendorName" => "AWS", "Name" => name };
+        if name == "AWSManagedRulesCommonRuleSet" {
+            group.set_with_comment(
+                "Bodies above 8 KB are counted, not refused: uploads are larger.",
+                "RuleActionOverrides",
+                list![map! {
+                    "Name" => "SizeRestrictions_BODY",
+                    "ActionToUse" => map! { "Count" => map! {} },
+                }],
+            );
+        }
         map! {
             "Name" => name,
             "Priority" => priority,
             "OverrideAction" => map! { "None" => map! {} },
-            "Statement" => map! {
-                "ManagedRuleGroupStatement" => map! { "VendorName" => "AWS", "Name" => name },
-            },
+            "Statement" => map! { "ManagedRuleGroupStatement" => group },
             "VisibilityConfig" => visibility(name),
         }
     };
@@ -176,7 +180,8 @@ fn firewall(source: Source<'_>, stack: &mut Stack) {
     let rate = routes
         .filter_map(|route| route.limits.rate)
         .map(|rate| rate.per_second() * 300.0)
-        .fold(RATE, f64::max);
+        .reduce(f64::max)
+        .unwrap_or(RATE);
     // The firewall counts from 10 to two thousand million.
     #[expect(
         clippy::cast_possible_truncation,

@@ -1,5 +1,7 @@
 //! The role that CloudFormation takes to make the stack, and the one that the repository's workflows take.
 
+use std::collections::BTreeSet;
+
 use super::stack::{Stack, allow, attribute, choose, policy, reference, sub, trusts};
 use super::{Source, data};
 use crate::yaml::{Map, Yaml};
@@ -185,6 +187,8 @@ fn by_name(source: Source<'_>) -> Vec<Map> {
             databases.push(named("rds", &format!("{kind}:{}*", database.identifier)));
         }
     }
+    // What a database has where the template names none.
+    databases.push(named("rds", "og:default:*"));
     // CloudFormation names parameter groups itself, after the stack.
     databases.push(named(
         "rds",
@@ -203,11 +207,12 @@ fn by_name(source: Source<'_>) -> Vec<Map> {
         .log_groups
         .iter()
         .chain([&crate::machine::log_group(plan, cloud)])
+        .collect::<BTreeSet<_>>()
+        .into_iter()
         .map(|name| named("logs", &format!("log-group:{name}*")))
         .collect();
     groups.push(named("logs", &format!("log-group:/aws/lambda/{prefix}-*")));
     groups.push(named("logs", &format!("log-group:/aws/vpc/{prefix}-*")));
-    groups.dedup();
     let mut parameters: Vec<Yaml> = cloud
         .parameters
         .keys()

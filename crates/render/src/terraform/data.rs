@@ -127,6 +127,11 @@ pub(super) fn bucket(facts: &Facts<'_>, purpose: &Name, bucket: &Bucket) -> Modu
 
 pub(super) fn ecr(facts: &Facts<'_>) -> Module {
     Module::new("ecr", "Repositories of the images.")
+        .switch(
+            "create_repositories",
+            "Make the repositories; false where another environment of the account has made them.",
+            true,
+        )
         .file("main.tf", fill(include_str!("modules/ecr.tf"), facts.has))
         .takes([
             argument(

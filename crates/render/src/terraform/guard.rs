@@ -375,7 +375,9 @@ pub(super) fn recovery(facts: &Facts<'_>) -> Module {
                 "bucket_arns",
                 "Copies of the buckets.",
                 "{ for purpose, bucket in aws_s3_bucket.replica : purpose => bucket.arn }",
-            )]);
+            )
+            // Replication is refused before its destination keeps versions.
+            .after(&["aws_s3_bucket_versioning.replica"])]);
     }
     module
 }

@@ -13,7 +13,7 @@ use super::shared::{
     security_group_id, topic_arn,
 };
 use super::stack::{Argument, Module, argument, output};
-use crate::machine;
+use crate::{kubernetes, machine};
 
 /// How long a machine may take until it has reported that its application answers: packages, source and migrations.
 const BOOT: Duration = Duration::from_secs(1800);
@@ -49,6 +49,7 @@ fn role(module: Module, facts: &Facts<'_>, what: &str, application: bool) -> Mod
     let revision = revision_parameter(facts);
     let context = json!({
         "what": what, "agent": application, "ecr": application && facts.has.ecr,
+        "volumes": facts.has.nodes && application && kubernetes::has_volumes(facts.plan),
         "access": buckets || group, "parameters": parameters, "secrets": secrets, "buckets": buckets, "hook": group,
     });
     let mut module = module.file(
@@ -104,13 +105,17 @@ fn role(module: Module, facts: &Facts<'_>, what: &str, application: bool) -> Mod
     module
 }
 
-fn ubuntu() -> String {
-    include_str!("modules/ubuntu.tf").to_owned() + "\n"
+/// The image; `set_up`: whether user data or a playbook, both written for Ubuntu, sets the machine up.
+fn ubuntu(set_up: bool) -> String {
+    fill(
+        include_str!("modules/ubuntu.tf"),
+        json!({ "set_up": set_up }),
+    ) + "\n"
 }
 
 pub(super) fn asg(facts: &Facts<'_>, user_data: String) -> Module {
     let nodes = &facts.cloud.nodes;
-    let context = json!({ "ubuntu": ubuntu(), "spot": nodes.spot });
+    let context = json!({ "ubuntu": ubuntu(true), "spot": nodes.spot });
     let module = Module::new(
         "asg",
         "The machines: launch template, auto-scaling group, scaling policy, role.",
@@ -201,7 +206,7 @@ fn ready_hook(facts: &Facts<'_>) -> String {
 
 pub(super) fn nodes(facts: &Facts<'_>) -> Module {
     let nodes = &facts.cloud.nodes;
-    let context = json!({ "ubuntu": ubuntu() });
+    let context = json!({ "ubuntu": ubuntu(true) });
     let module = Module::new("nodes", "The machines that Ansible joins to the cluster.")
         .file("main.tf", fill(include_str!("modules/nodes.tf"), context))
         .takes([
@@ -269,7 +274,7 @@ pub(super) fn bastion(facts: &Facts<'_>) -> Option<Module> {
         "main.tf",
         fill(
             include_str!("modules/bastion.tf"),
-            json!({ "ubuntu": ubuntu() }),
+            json!({ "ubuntu": ubuntu(false) }),
         ),
     )
     .takes([

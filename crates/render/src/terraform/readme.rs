@@ -11,7 +11,7 @@ use crate::{names, template};
 
 /// What Git does not see.
 pub(super) const IGNORED: &str = "# Working files of Terraform, and values that are nobody else's \
- business.\n.terraform/\n*.tfplan\n*.tfstate\n*.tfstate.*\n*.tfvars\n!dr/recovery.tfvars\nmodules/secrets/rotate.zip\nplan\n";
+ business.\n.terraform/\n*.tfplan\n*.tfstate\n*.tfstate.*\n*.tfvars\n!dr/*.tfvars\nmodules/secrets/rotate.zip\nplan\n";
 
 pub(super) fn readme(facts: &Facts<'_>, modules: &[Module]) -> String {
     let plan = facts.plan;
@@ -93,6 +93,8 @@ pub(super) fn readme(facts: &Facts<'_>, modules: &[Module]) -> String {
             "glance": glance(facts), "modules": seen, "bucket": facts.cloud.state.bucket, "lock_table": facts.cloud.state.lock_table,
             "by_hand": by_hand.collect::<Vec<_>>(), "stores": compute::store_secrets(facts),
             "sessions": sessions, "certificate": facts.has.alb && facts.https == Https::Open,
+            "scales": facts.has.eks || facts.has.ec2, "provider": facts.has.pipeline, "repositories": facts.has.ecr,
+            "image": facts.cloud.nodes.image.as_ref().filter(|_| facts.has.ec2 || facts.has.nodes),
             "switches": switches, "protected": protected.join(" "), "retained": retained(facts),
         }),
     )
@@ -322,6 +324,10 @@ pub(super) fn recovery_values(facts: &Facts<'_>) -> String {
     }
     if facts.has.pipeline {
         lines.push(("create_github_oidc_provider".to_owned(), false.into()));
+    }
+    if facts.has.ecr {
+        // The replication of the first region has made them there.
+        lines.push(("create_repositories".to_owned(), false.into()));
     }
     for store in &facts.stores {
         let knob = |what: &str| format!("{}_{what}", names::identifier(store.name.as_str()));

@@ -30,6 +30,10 @@ resource "aws_iam_role_policy_attachment" "instance" {
     <% if ecr %>
     "AmazonEC2ContainerRegistryReadOnly",
     <% endif %>
+    <% if volumes %>
+    # The driver of the cluster's volumes.
+    "service-role/AmazonEBSCSIDriverPolicy",
+    <% endif %>
   ])
 
   role       = aws_iam_role.instance.name

@@ -181,6 +181,12 @@ variable "image_refs" {
 
 # Repositories of the images.
 
+variable "create_repositories" {
+  description = "Make the repositories; false where another environment of the account has made them."
+  type        = bool
+  default     = true
+}
+
 variable "kept_images" {
   description = "How many images of each are kept."
   type        = number

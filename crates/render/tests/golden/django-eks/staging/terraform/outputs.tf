@@ -72,7 +72,7 @@ output "redis_secret_arn" {
 
 output "repository_urls" {
   description = "Where images are pushed to, by repository."
-  value       = module.ecr.repository_urls
+  value       = one(module.ecr[*].repository_urls)
 }
 
 output "role_arns" {

@@ -36,6 +36,7 @@ module "iam" {
 
 module "ecr" {
   source = "./modules/ecr"
+  count  = var.create_repositories ? 1 : 0
 
   repositories   = var.repositories
   kept_images    = var.kept_images

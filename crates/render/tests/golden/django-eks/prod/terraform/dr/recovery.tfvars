@@ -5,3 +5,4 @@ recovery_region             = "us-east-2"
 name_prefix                 = "django-app-prod-dr"
 availability_zones          = ["us-west-2a", "us-west-2b", "us-west-2c"]
 create_github_oidc_provider = false
+create_repositories         = false

@@ -5,3 +5,4 @@ recovery_region             = "us-east-2"
 name_prefix                 = "items-redis-prod-dr"
 availability_zones          = ["us-west-2a", "us-west-2b"]
 create_github_oidc_provider = false
+create_repositories         = false

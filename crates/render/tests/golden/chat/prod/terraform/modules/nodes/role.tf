@@ -23,6 +23,8 @@ resource "aws_iam_role_policy_attachment" "instance" {
   for_each = toset([
     "AmazonSSMManagedInstanceCore",
     "CloudWatchAgentServerPolicy",
+    # The driver of the cluster's volumes.
+    "service-role/AmazonEBSCSIDriverPolicy",
   ])
 
   role       = aws_iam_role.instance.name

@@ -4,6 +4,8 @@
 data "aws_ami" "this" {
   most_recent = true
   owners      = ["099720109477", "amazon", "self"]
+  # An image that is asked for stays usable when its owner lists it no longer.
+  include_deprecated = var.image_id != null
 
   filter {
     name   = var.image_id == null ? "name" : "image-id"

@@ -9,13 +9,11 @@ resource "aws_budgets_budget" "this" {
 
   # What carries this environment's tags: activate both once as cost allocation tags of the account.
   cost_filter {
-    name   = "TagKeyValue"
-    values = [format("user:Project$%s", var.project)]
-  }
-
-  cost_filter {
-    name   = "TagKeyValue"
-    values = [format("user:Environment$%s", var.environment)]
+    name = "TagKeyValue"
+    values = [
+      format("user:Environment$%s", var.environment),
+      format("user:Project$%s", var.project),
+    ]
   }
 
   # Early enough to do something about it …

@@ -112,11 +112,13 @@ resource "aws_security_group" "bastion" {
   tags = { Name = "${var.name_prefix}-bastion" }
 }
 
-resource "aws_vpc_security_group_egress_rule" "bastion_https" {
+resource "aws_vpc_security_group_egress_rule" "bastion_web" {
+  for_each = { http = 80, https = 443 }
+
   security_group_id = aws_security_group.bastion.id
-  description       = "Session Manager and packages"
+  description       = "Session Manager and packages over ${upper(each.key)}"
   cidr_ipv4         = "0.0.0.0/0"
-  from_port         = 443
-  to_port           = 443
+  from_port         = each.value
+  to_port           = each.value
   ip_protocol       = "tcp"
 }

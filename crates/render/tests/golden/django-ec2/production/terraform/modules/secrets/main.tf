@@ -18,7 +18,8 @@ resource "aws_secretsmanager_secret" "this" {
   recovery_window_in_days = 7
 }
 
-# First values. They are in the state, which is encrypted and which only deployers read, until the rotation replaces them.
+# First values. They are in the state, which is encrypted and which only the pipeline and deployers read, until the rotation
+# replaces them.
 resource "random_password" "this" {
   for_each = local.generated
 

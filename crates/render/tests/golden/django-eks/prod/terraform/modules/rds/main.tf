@@ -81,7 +81,7 @@ resource "aws_db_instance" "this" {
 }
 
 # Made here once, and kept in Secrets Manager, where the services read it. It is in the state as well, which is encrypted
-# and which only deployers read. `terraform apply -replace` of this resource makes another.
+# and which only the pipeline and deployers read. `terraform apply -replace` of this resource makes another.
 resource "random_password" "this" {
   length = 32
   # What RDS refuses in a password, and what would have to be escaped in a URL.
@@ -120,6 +120,8 @@ resource "aws_cloudwatch_log_group" "this" {
   kms_key_id        = var.kms_key_arn
 }
 
+data "aws_partition" "current" {}
+
 data "aws_iam_policy_document" "monitoring" {
   statement {
     actions = ["sts:AssumeRole"]
@@ -139,5 +141,5 @@ resource "aws_iam_role" "monitoring" {
 
 resource "aws_iam_role_policy_attachment" "monitoring" {
   role       = aws_iam_role.monitoring.name
-  policy_arn = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
+  policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
 }

@@ -18,4 +18,6 @@ output "vault_arn" {
 output "bucket_arns" {
   description = "Copies of the buckets."
   value       = { for purpose, bucket in aws_s3_bucket.replica : purpose => bucket.arn }
+
+  depends_on = [aws_s3_bucket_versioning.replica]
 }

@@ -82,9 +82,7 @@ resource "aws_lambda_function" "rotation" {
   filename         = data.archive_file.rotation.output_path
   source_code_hash = data.archive_file.rotation.output_base64sha256
   timeout          = 30
-  # A rotation is one secret at a time.
-  reserved_concurrent_executions = 1
-  kms_key_arn                    = var.kms_key_arn
+  kms_key_arn      = var.kms_key_arn
 
   environment {
     variables = {

@@ -57,7 +57,7 @@ resource "aws_elasticache_replication_group" "this" {
 }
 
 # Made here once, and kept in Secrets Manager, where the services read it. It is in the state as well, which is encrypted
-# and which only deployers read. `terraform apply -replace` of this resource makes another.
+# and which only the pipeline and deployers read. `terraform apply -replace` of this resource makes another.
 resource "random_password" "this" {
   length = 64
   # Letters and digits: nothing that ElastiCache refuses or a URL would have to escape.
