@@ -22,7 +22,7 @@ mod services;
 mod stores;
 mod volumes;
 
-use wharf_plan::model::{Check, Plan, Source, StoreEngine, TargetKind, VolumeSource};
+use wharf_plan::model::{Check, Plan, Service, Source, StoreEngine, TargetKind, VolumeSource};
 
 use crate::yaml::Yaml;
 use crate::{Gap, Input, Rendered, Scope, Target, header};
@@ -116,7 +116,11 @@ pub(crate) fn made(plan: &Plan, waves: bool) -> Made {
         .sort_by(|a, b| (a.folder, a.stage, &a.file).cmp(&(b.folder, b.stage, &b.file)));
     if waves {
         for object in made.objects.iter_mut().filter(|o| o.folder.is_empty()) {
-            let wave = object.stage.wave();
+            let wave = if object.kind() == "PersistentVolumeClaim" {
+                claim_wave(plan, object.name())
+            } else {
+                object.stage.wave()
+            };
             if wave != 0 {
                 object.annotate("argocd.argoproj.io/sync-wave", &wave.to_string());
             }
@@ -124,6 +128,24 @@ pub(crate) fn made(plan: &Plan, waves: bool) -> Made {
     }
     gaps(&cluster, &config, &mut made);
     made
+}
+
+/// The wave of a claim: that of the first pods which mount it. Many classes bind a volume only when a pod wants it, and
+/// Argo CD waits for each wave to be healthy; what only a schedule mounts comes last, since nothing waits for that wave.
+fn claim_wave(plan: &Plan, name: &str) -> i8 {
+    let mounts = |service: &&Service| {
+        let mut volumes = service.volumes.iter();
+        volumes.any(|volume| matches!(&volume.source, VolumeSource::Named(n) if n.as_str() == name))
+    };
+    let mounting: Vec<&Service> = plan.services.values().filter(mounts).collect();
+    let stage = if mounting.iter().any(|service| service.release.is_some()) {
+        Stage::Release
+    } else if mounting.iter().any(|service| service.schedule.is_none()) {
+        Stage::Services
+    } else {
+        Stage::Edge
+    };
+    stage.wave()
 }
 
 /// Whether one environment of the project follows a repository.
