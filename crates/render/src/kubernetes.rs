@@ -25,7 +25,7 @@ mod volumes;
 use wharf_plan::model::{Check, Plan, Service, Source, StoreEngine, TargetKind, VolumeSource};
 
 use crate::yaml::Yaml;
-use crate::{Gap, Input, Rendered, Scope, Target, header};
+use crate::{Gap, Input, Rendered, Scope, Target, header, rendered};
 use cluster::Cluster;
 use config::Config;
 
@@ -127,7 +127,26 @@ pub(crate) fn made(plan: &Plan, waves: bool) -> Made {
         }
     }
     gaps(&cluster, &config, &mut made);
+    patch(plan, &mut made);
     made
+}
+
+/// Lays the patches over the objects, and not over the files: so the overlays and the chart have them as well.
+fn patch(plan: &Plan, made: &mut Made) {
+    for patch in &plan.patches {
+        if patch.target != TARGET.name {
+            continue;
+        }
+        let file = patch.path.split('#').next().unwrap_or_default();
+        let objects = made.objects.iter_mut();
+        let mut documents: Vec<&mut Yaml> = objects
+            .filter(|object| object.path() == file)
+            .map(|object| &mut object.yaml)
+            .collect();
+        if let Err(gap) = rendered::lay(patch, &mut documents) {
+            made.gaps.push(gap);
+        }
+    }
 }
 
 /// The wave of a claim: that of the first pods which mount it. Many classes bind a volume only when a pod wants it, and
@@ -157,6 +176,7 @@ pub(crate) fn waves(input: &Input<'_>) -> bool {
 fn make(input: &Input<'_>, rendered: &mut Rendered) {
     let plan = input.plan;
     let made = made(plan, waves(input));
+    rendered.patches_are_laid();
     let head = header(plan);
     let mut documents: Vec<Yaml> = vec![];
     let mut objects = made.objects.iter().peekable();
