@@ -532,12 +532,43 @@ impl RouteHeaders {
     }
 }
 
+/// What can be rendered, and patched, in the order of the documentation; what each is, the renderers know.
+pub const RENDER_TARGETS: [&str; 27] = [
+    "dockerfile",
+    "compose",
+    "kubernetes",
+    "kustomize",
+    "helm",
+    "argocd",
+    "flux",
+    "terraform",
+    "cloudformation",
+    "userdata",
+    "ansible",
+    "github-actions",
+    "gitlab-ci",
+    "prometheus",
+    "alertmanager",
+    "grafana",
+    "loki",
+    "cloudwatch",
+    "otel-collector",
+    "k6",
+    "locust",
+    "nginx",
+    "systemd",
+    "openapi",
+    "architecture",
+    "runbook",
+    "readme",
+];
+
 /// One value laid over one rendered target: the escape hatch for what the model does not say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Patch {
     /// The render target.
     pub target: String,
-    /// A JSON Pointer (RFC 6901) behind the name of a file: `deployment-web.yaml#/spec/template/spec/hostNetwork`.
+    /// A JSON Pointer (RFC 6901) behind the name of a file: `50-web-deployment.yaml#/spec/template/spec/priorityClassName`.
     pub path: String,
     /// What stands there then.
     pub value: serde_json::Value,

@@ -40,7 +40,7 @@ use wharf_spec::diagnostic::{Code, Diagnostic, Findings, nearest};
 use wharf_spec::document::{Document, MEMBERS_MAX};
 use wharf_spec::model::{Environment, Spec};
 
-use crate::model::{Patch, Plan};
+use crate::model::{Patch, Plan, RENDER_TARGETS};
 use cloud::Application;
 use ports::Ports;
 use volumes::unite_volumes;
@@ -327,7 +327,7 @@ impl<'a> Resolver<'a> {
         let mut patches = vec![];
         for patch in list {
             let (Some(target), Some(path), Some(value)) = (
-                patch.value.target.value(),
+                patch.value.target.get(),
                 patch.value.path.get(),
                 patch.value.value.value(),
             ) else {
@@ -342,11 +342,19 @@ impl<'a> Resolver<'a> {
                 let message = "expected a file and a JSON Pointer";
                 self.report(
                     Diagnostic::error(Code::BAD_VALUE, path.span.clone(), message)
-                        .help("for example `deployment-web.yaml#/spec/replicas`"),
+                        .help("for example `50-web-deployment.yaml#/spec/replicas`"),
+                );
+            }
+            let called = target.value.as_str();
+            if !RENDER_TARGETS.contains(&called) {
+                let message = format!("there is no render target `{called}`");
+                self.report(
+                    Diagnostic::error(Code::BAD_VALUE, target.span.clone(), message)
+                        .did_you_mean(called, RENDER_TARGETS),
                 );
             }
             patches.push(Patch {
-                target: target.to_string(),
+                target: target.value.to_string(),
                 path: path.value.clone(),
                 value: value.clone(),
             });

@@ -46,10 +46,22 @@ fn make(input: &Input<'_>, rendered: &mut Rendered) {
             rendered.yaml(&format!("{name}-notifications.yaml"), &head, notifications);
         }
         for (receiver, meant) in &plan.notify {
-            if matches!(meant.channel, Channel::Email { .. }) {
+            let why = match meant.channel {
+                Channel::Email { .. } => {
+                    "Flux sends no mail: the alerts of the cluster do (target alertmanager)"
+                }
+                Channel::Pagerduty { .. } => {
+                    "Flux takes the key of PagerDuty from the file alone, where a secret has no place: the alerts of the cluster page (target alertmanager)"
+                }
+                Channel::Slack { .. } | Channel::Webhook { .. } => continue,
+            };
+            rendered.gap(format!("notify.{receiver}"), why);
+        }
+        for (service, meant) in &plan.services {
+            if meant.release.is_some() {
                 rendered.gap(
-                    format!("notify.{receiver}"),
-                    "Flux sends no mail: the alerts of the cluster do (target alertmanager)",
+                    format!("services.{service}.release"),
+                    "Flux applies an overlay at once: new replicas start while the release's command runs, so both have to work with the schema before and after it",
                 );
             }
         }
@@ -130,9 +142,8 @@ fn notifications(name: &str, plan: &Plan) -> Vec<Yaml> {
             Channel::Slack { channel, url } => {
                 ("slack", Some(channel.trim_start_matches('#')), secret(url))
             }
-            Channel::Pagerduty { key } => ("pagerduty", None, secret(key)),
             Channel::Webhook { url } => ("generic", None, secret(url)),
-            Channel::Email { .. } => continue,
+            Channel::Email { .. } | Channel::Pagerduty { .. } => continue,
         };
         if !warned {
             continue;
@@ -140,17 +151,11 @@ fn notifications(name: &str, plan: &Plan) -> Vec<Yaml> {
         let called = dns_label(&format!("{name}-{receiver}"), 63);
         let mut spec = map! { "type" => kind };
         spec.set_some("channel", channel);
-        match (kind, secret) {
-            // Its address is public; the key says which service it is.
-            ("pagerduty", Some(secret)) => {
-                spec.set("address", "https://events.pagerduty.com");
-                spec.set_with_comment(by_hand(&secret, "token"), "secretRef", named(&secret));
-            }
-            (_, Some(secret)) => {
-                spec.set_with_comment(by_hand(&secret, "address"), "secretRef", named(&secret));
-            }
-            (_, None) => continue,
-        }
+        let Some(secret) = secret else { continue };
+        let by_hand = format!(
+            "kubectl --namespace {NAMESPACE} create secret generic {secret} --from-file=address=FILE"
+        );
+        spec.set_with_comment(by_hand, "secretRef", map! { "name" => secret });
         documents.push(
             map! {
                 "apiVersion" => "notification.toolkit.fluxcd.io/v1beta3",
@@ -178,14 +183,6 @@ fn notifications(name: &str, plan: &Plan) -> Vec<Yaml> {
         );
     }
     documents
-}
-
-fn named(secret: &str) -> Map {
-    map! { "name" => secret }
-}
-
-fn by_hand(secret: &str, key: &str) -> String {
-    format!("kubectl --namespace {NAMESPACE} create secret generic {secret} --from-file={key}=FILE")
 }
 
 /// The secret that a template is.

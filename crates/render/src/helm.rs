@@ -5,7 +5,11 @@
 //! file as it stands; `values-ENV.yaml` what an environment has otherwise. Objects that only some environments have stand
 //! behind a switch. A name is never a value: a chart is installed once in a namespace, and its objects are called as in
 //! every other target.
+//!
+//! What an administrator applies once (namespace, quota, roles) is not in it: a release would take those rights for itself,
+//! and a pipeline that may not touch them could not upgrade it.
 
+mod hooks;
 mod merge;
 mod parameters;
 mod schema;
@@ -100,9 +104,10 @@ fn variants<'a>(input: &Input<'a>) -> Vec<Variant<'a>> {
         .iter()
         .filter(|(_, plan)| plan.target.kind == TargetKind::Kubernetes);
     let variant = |name: String, plan: &'a Plan| {
-        let mut objects: Vec<Object> = kubernetes::objects(plan);
-        // The namespace is Helm's to make, and what watches it is installed once for a cluster.
-        objects.retain(|object| object.folder.is_empty() && object.kind() != "Namespace");
+        // Argo CD applies the manifests, not the chart: nothing of it is here.
+        let mut objects: Vec<Object> = kubernetes::made(plan, false).objects;
+        objects.retain(|object| object.folder.is_empty() && !is_administrators(object.kind()));
+        hooks::own_variables(plan, &mut objects);
         Variant {
             name,
             plan,
@@ -114,6 +119,20 @@ fn variants<'a>(input: &Input<'a>) -> Vec<Variant<'a>> {
     variants
 }
 
+/// Kinds that whoever administers the cluster applies.
+fn is_administrators(kind: &str) -> bool {
+    matches!(
+        kind,
+        "Namespace"
+            | "LimitRange"
+            | "ResourceQuota"
+            | "Role"
+            | "RoleBinding"
+            | "ClusterRole"
+            | "ClusterRoleBinding"
+    )
+}
+
 /// The file of an object: one for each kind, called as charts call it.
 fn file_of(object: &Merged) -> String {
     let kind = object.kind.as_str();
@@ -121,8 +140,6 @@ fn file_of(object: &Merged) -> String {
         "HorizontalPodAutoscaler" => "hpa".to_owned(),
         "PodDisruptionBudget" => "pdb".to_owned(),
         "PersistentVolumeClaim" => "pvc".to_owned(),
-        "Role" | "RoleBinding" | "ClusterRole" | "ClusterRoleBinding" => "rbac".to_owned(),
-        "ResourceQuota" | "LimitRange" => "quota".to_owned(),
         kind => kind.to_ascii_lowercase(),
     }
 }
@@ -167,6 +184,7 @@ fn files(input: &Input<'_>, variants: &[Variant<'_>], rendered: &mut Rendered) {
         "namespace": plan.kubernetes.namespace,
         "secret": plan.kubernetes.secret,
         "environments": environments,
+        "jobs": plan.services.values().any(|service| service.release.is_some()),
         "alb": plan.kubernetes.ingress == IngressClass::Alb,
         "service": probed.as_ref().map(|(service, ..)| service),
         "port": probed.as_ref().map(|(_, port, _)| port),

@@ -22,10 +22,10 @@ mod services;
 mod stores;
 mod volumes;
 
-use wharf_plan::model::{Check, Plan, Source, StoreEngine, TargetKind, VolumeSource};
+use wharf_plan::model::{Check, Plan, Service, Source, StoreEngine, TargetKind, VolumeSource};
 
 use crate::yaml::Yaml;
-use crate::{Gap, Input, Rendered, Scope, Target, header};
+use crate::{Gap, Input, Rendered, Scope, Target, header, rendered};
 use cluster::Cluster;
 use config::Config;
 
@@ -126,14 +126,55 @@ pub(crate) fn made(plan: &Plan, waves: bool) -> Made {
         .sort_by(|a, b| (a.folder, a.stage, &a.file).cmp(&(b.folder, b.stage, &b.file)));
     if waves {
         for object in made.objects.iter_mut().filter(|o| o.folder.is_empty()) {
-            let wave = object.stage.wave();
+            let wave = if object.kind() == "PersistentVolumeClaim" {
+                claim_wave(plan, object.name())
+            } else {
+                object.stage.wave()
+            };
             if wave != 0 {
                 object.annotate("argocd.argoproj.io/sync-wave", &wave.to_string());
             }
         }
     }
     gaps(&cluster, &config, &mut made);
+    patch(plan, &mut made);
     made
+}
+
+/// Lays the patches over the objects, and not over the files: so the overlays and the chart have them as well.
+fn patch(plan: &Plan, made: &mut Made) {
+    for patch in &plan.patches {
+        if patch.target != TARGET.name {
+            continue;
+        }
+        let file = patch.path.split('#').next().unwrap_or_default();
+        let objects = made.objects.iter_mut();
+        let mut documents: Vec<&mut Yaml> = objects
+            .filter(|object| object.path() == file)
+            .map(|object| &mut object.yaml)
+            .collect();
+        if let Err(gap) = rendered::lay(patch, &mut documents) {
+            made.gaps.push(gap);
+        }
+    }
+}
+
+/// The wave of a claim: that of the first pods which mount it. Many classes bind a volume only when a pod wants it, and
+/// Argo CD waits for each wave to be healthy; what only a schedule mounts comes last, since nothing waits for that wave.
+fn claim_wave(plan: &Plan, name: &str) -> i8 {
+    let mounts = |service: &&Service| {
+        let mut volumes = service.volumes.iter();
+        volumes.any(|volume| matches!(&volume.source, VolumeSource::Named(n) if n.as_str() == name))
+    };
+    let mounting: Vec<&Service> = plan.services.values().filter(mounts).collect();
+    let stage = if mounting.iter().any(|service| service.release.is_some()) {
+        Stage::Release
+    } else if mounting.iter().any(|service| service.schedule.is_none()) {
+        Stage::Services
+    } else {
+        Stage::Edge
+    };
+    stage.wave()
 }
 
 /// Whether one environment of the project follows a repository.
@@ -145,6 +186,7 @@ pub(crate) fn waves(input: &Input<'_>) -> bool {
 fn make(input: &Input<'_>, rendered: &mut Rendered) {
     let plan = input.plan;
     let made = made(plan, waves(input));
+    rendered.patches_are_laid();
     let head = header(plan);
     let mut documents: Vec<Yaml> = vec![];
     let mut objects = made.objects.iter().peekable();

@@ -29,6 +29,34 @@ pub const TARGET: Target = Target {
 pub const OTLP_PORTS: (u16, u16) = (4317, 4318);
 /// Where Prometheus reads the metrics of spans.
 pub const METRICS_PORT: u16 = 8889;
+/// Where the collector says that it works.
+pub(crate) const HEALTH_PORT: u16 = 13133;
+/// What the collector is called, as a workload and as a host.
+pub(crate) const COLLECTOR: &str = "otel-collector";
+/// What Jaeger is called.
+pub(crate) const JAEGER: &str = "jaeger";
+/// Where Jaeger shows traces.
+pub(crate) const JAEGER_PORT: u16 = 16686;
+/// How Jaeger keeps its spans: on a volume, for a week.
+pub(crate) const JAEGER_STORAGE: [(&str, &str); 5] = [
+    ("SPAN_STORAGE_TYPE", "badger"),
+    ("BADGER_EPHEMERAL", "false"),
+    ("BADGER_DIRECTORY_KEY", "/badger/key"),
+    ("BADGER_DIRECTORY_VALUE", "/badger/data"),
+    ("BADGER_SPAN_STORE_TTL", "168h"),
+];
+/// The variable that says which service spans are of.
+pub(crate) const SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
+
+/// What every service is told, beside its own name.
+pub(crate) fn variables(on: TargetKind) -> [(&'static str, String); 3] {
+    let endpoint = format!("http://{}:{}", host(on, COLLECTOR), OTLP_PORTS.1);
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf".to_owned()),
+        ("OTEL_PROPAGATORS", "tracecontext".to_owned()),
+    ]
+}
 
 fn make(input: &Input<'_>, out: &mut Rendered) {
     let plan = input.plan;
@@ -43,7 +71,11 @@ fn make(input: &Input<'_>, out: &mut Rendered) {
             include_str!("otel_collector/README.md.in"),
             serde_json::json!({
                 "header": header(plan),
-                "endpoint": format!("http://{}:{}", host(plan, "otel-collector"), OTLP_PORTS.1),
+                "variables": variables(plan.target.kind),
+                "service_name": SERVICE_NAME,
+                "storage": JAEGER_STORAGE,
+                "port": JAEGER_PORT,
+                "on_cluster": plan.target.kind == TargetKind::Kubernetes && plan.kubernetes.monitoring,
                 "share": plan.telemetry.traces.to_string(),
                 "slow": duration::format(plan.telemetry.thresholds.latency),
                 "jaeger": version("jaeger", "1.63.0"),
@@ -61,8 +93,8 @@ pub fn files(plan: &Plan) -> FileSet {
     out.files
 }
 
-fn host(plan: &Plan, name: &str) -> String {
-    match plan.target.kind {
+fn host(on: TargetKind, name: &str) -> String {
+    match on {
         TargetKind::Kubernetes => format!("{name}.{MONITORING}.svc"),
         TargetKind::Compose => name.to_owned(),
         TargetKind::Local | TargetKind::Ec2 => "127.0.0.1".to_owned(),
@@ -73,7 +105,7 @@ fn configuration(plan: &Plan, out: &mut Rendered) {
     let mut config = Map::new();
     config.set(
         "extensions",
-        map! { "health_check" => map! { "endpoint" => "0.0.0.0:13133" } },
+        map! { "health_check" => map! { "endpoint" => format!("0.0.0.0:{HEALTH_PORT}") } },
     );
     let listen = |port: u16| map! { "endpoint" => format!("0.0.0.0:{port}") };
     config.set_with_comment(
@@ -98,7 +130,7 @@ fn configuration(plan: &Plan, out: &mut Rendered) {
         } },
     );
     let mut jaeger =
-        map! { "endpoint" => format!("{}:{}", host(plan, "jaeger"), jaeger_port(plan)) };
+        map! { "endpoint" => format!("{}:{}", host(plan.target.kind, JAEGER), jaeger_port(plan)) };
     let mut tls = Map::new();
     tls.set_with_comment(
         "Both run in the same network; nothing else reaches Jaeger's port.",

@@ -1,5 +1,7 @@
 //! What a target has made: its files and its gaps.
 
+use std::collections::BTreeSet;
+
 use wharf_base::files::FileSet;
 use wharf_plan::model::{Patch, Plan};
 
@@ -53,20 +55,10 @@ impl Rendered {
     /// over it. A pointer into a file of several documents begins with the document's number: `all.yaml#/0/spec`.
     pub fn yaml(&mut self, path: &str, header: &str, mut documents: Vec<Yaml>) {
         for patch in self.take_patches(path) {
-            let pointer = pointer(&patch.path);
-            let value = Yaml::from(patch.value.clone());
-            let done = if let [only] = documents.as_mut_slice() {
-                only.put(pointer, value)
-            } else {
-                let (index, rest) = pointer
-                    .trim_start_matches('/')
-                    .split_once('/')
-                    .unwrap_or_default();
-                let document = index.parse::<usize>().ok();
-                let document = document.and_then(|index| documents.get_mut(index));
-                document.is_some_and(|document| document.put(&format!("/{rest}"), value))
-            };
-            self.note_patch(&patch, done);
+            let mut places: Vec<&mut Yaml> = documents.iter_mut().collect();
+            if let Err(gap) = lay(&patch, &mut places) {
+                self.gap(gap.what, gap.why);
+            }
         }
         self.files.add(path, yaml::to_text(header, &documents));
     }
@@ -75,11 +67,10 @@ impl Rendered {
     pub fn json(&mut self, path: &str, mut value: serde_json::Value) {
         for patch in self.take_patches(path) {
             let mut tree = Yaml::from(value.clone());
-            let done = tree.put(pointer(&patch.path), Yaml::from(patch.value.clone()));
-            if done {
-                value = tree.into_json();
+            match lay(&patch, &mut [&mut tree]) {
+                Ok(()) => value = tree.into_json(),
+                Err(gap) => self.gap(gap.what, gap.why),
             }
-            self.note_patch(&patch, done);
         }
         let text = serde_json::to_string_pretty(&value).unwrap_or_default();
         self.files.add(path, text);
@@ -96,34 +87,71 @@ impl Rendered {
         }
     }
 
+    /// Forgets the patches: the target has laid them over what its files are made of.
+    pub(crate) fn patches_are_laid(&mut self) {
+        self.patches.clear();
+    }
+
+    /// The files that patches are for and nothing was rendered as yet.
+    pub(crate) fn patched_files(&self) -> BTreeSet<String> {
+        let patches = self.patches.iter();
+        patches.map(|patch| file(patch).to_owned()).collect()
+    }
+
     /// Reports the patches that no file took.
     pub(crate) fn finish(&mut self) {
         for patch in std::mem::take(&mut self.patches) {
-            self.gap(
-                format!("patches `{}`", patch.path),
-                "no structured file of this name is rendered",
-            );
+            let gap = no_file(&patch);
+            self.gap(gap.what, gap.why);
         }
     }
 
     fn take_patches(&mut self, path: &str) -> Vec<Patch> {
         let (mine, others) = std::mem::take(&mut self.patches)
             .into_iter()
-            .partition(|patch| patch.path.split('#').next() == Some(path));
+            .partition(|patch| file(patch) == path);
         self.patches = others;
         mine
     }
-
-    fn note_patch(&mut self, patch: &Patch, done: bool) {
-        if !done {
-            self.gap(
-                format!("patches `{}`", patch.path),
-                "the file has no place of this name",
-            );
-        }
-    }
 }
 
-fn pointer(path: &str) -> &str {
-    path.split_once('#').map_or("", |(_, pointer)| pointer)
+/// The file that a patch is for.
+fn file(patch: &Patch) -> &str {
+    let (file, _) = patch.path.split_once('#').unwrap_or((&patch.path, ""));
+    file
+}
+
+/// Lays a patch over the documents of its file. A pointer into several begins with the document's number.
+///
+/// # Errors
+///
+/// The patch has no place there: the gap says why.
+pub(crate) fn lay(patch: &Patch, documents: &mut [&mut Yaml]) -> Result<(), Gap> {
+    let (_, pointer) = patch.path.split_once('#').unwrap_or_default();
+    let value = Yaml::from(patch.value.clone());
+    let done = match documents {
+        [] => return Err(no_file(patch)),
+        [only] => only.put(pointer, value),
+        several => {
+            let pointer = pointer.trim_start_matches('/');
+            let (index, rest) = pointer.split_once('/').unwrap_or((pointer, ""));
+            let document = index.parse::<usize>().ok();
+            let document = document.and_then(|index| several.get_mut(index));
+            document.is_some_and(|document| document.put(&format!("/{rest}"), value))
+        }
+    };
+    if done {
+        return Ok(());
+    }
+    Err(Gap {
+        what: format!("patches `{}`", patch.path),
+        why: "the file has no place of this name".to_owned(),
+    })
+}
+
+fn no_file(patch: &Patch) -> Gap {
+    Gap {
+        what: format!("patches `{}`", patch.path),
+        why: "no structured file of this name is rendered".to_owned(),
+    }
 }

@@ -72,7 +72,11 @@ impl Target {
     /// Renders it.
     #[must_use]
     pub fn render(&self, input: &Input<'_>) -> Rendered {
-        let mut rendered = Rendered::of(input.plan, self.name);
+        let plan = match self.scope {
+            Scope::Project => input.base,
+            Scope::Environment => input.plan,
+        };
+        let mut rendered = Rendered::of(plan, self.name);
         (self.make)(input, &mut rendered);
         rendered.finish();
         rendered

@@ -115,6 +115,17 @@ fn make(input: &Input<'_>, rendered: &mut Rendered) {
         let values = header.clone() + &readme::recovery_values(&facts);
         rendered.add("dr/recovery.tfvars", values);
     }
+    overrides(rendered);
+}
+
+/// What patches lay over the stack: files of Terraform's own kind for that, which it merges over the blocks they name.
+fn overrides(rendered: &mut Rendered) {
+    for path in rendered.patched_files() {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        if name == "override.tf.json" || name.ends_with("_override.tf.json") {
+            rendered.json(&path, serde_json::json!({}));
+        }
+    }
 }
 
 /// The modules in the order in which they build on each other.

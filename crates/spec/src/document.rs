@@ -15,7 +15,7 @@ pub const ENVIRONMENTS_MAX: usize = 20;
 pub const MEMBERS_MAX: usize = 200;
 
 /// The sections that an environment may hold.
-const SECTIONS: [&str; 15] = [
+const SECTIONS: [&str; 16] = [
     "services",
     "stores",
     "routes",
@@ -27,6 +27,7 @@ const SECTIONS: [&str; 15] = [
     "telemetry",
     "objectives",
     "alerts",
+    "patches",
     "notify",
     "pipeline",
     "load",

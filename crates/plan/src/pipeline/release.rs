@@ -68,7 +68,7 @@ pub(super) fn release(
                 _ => "",
             };
             let script = format!(
-                "helm upgrade {release} {chart} --install --namespace {namespace} --create-namespace \\\n  --values {chart}/values-{name}.yaml --set-string image.tag=\"$REVISION\"{registry} \\\n  --set rbac.enabled=false --atomic --timeout {seconds}s --description \"$REVISION by $ACTOR\"",
+                "helm upgrade {release} {chart} --install --namespace {namespace} \\\n  --values {chart}/values-{name}.yaml --set-string image.tag=\"$REVISION\"{registry} \\\n  --atomic --timeout {seconds}s --description \"$REVISION by $ACTOR\"",
                 release = helm_release(&context.base.name),
             );
             let run = Run::new("Release", script).with("ACTOR", Value::Actor);

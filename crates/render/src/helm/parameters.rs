@@ -10,7 +10,7 @@ use wharf_plan::model::Plan;
 use super::merge::{Merged, NAMESPACE, Variant};
 use super::text::Actions;
 use super::values::{self, Values};
-use crate::kubernetes::ACCOUNT;
+use crate::kubernetes::{ACCOUNT, Object};
 use crate::yaml::{Map, Yaml};
 
 /// Labels that the chart's own helper writes.
@@ -20,6 +20,9 @@ const COMMON_LABELS: [&str; 4] = [
     "app.kubernetes.io/managed-by",
     "app.kubernetes.io/environment",
 ];
+
+/// What `networkPolicy.enabled` says.
+const POLICIES: &str = "Whether only the declared connections are allowed";
 
 /// The values that belong to no component.
 pub(super) fn globals(base: &Plan, variants: &[Variant<'_>], values: &mut Values) {
@@ -200,33 +203,85 @@ impl Writer<'_, '_> {
                 vec!["ingress".into(), "enabled".into()],
                 "Whether the routes are served",
             ),
-            "NetworkPolicy" if everywhere => (
-                vec!["networkPolicy".into(), "enabled".into()],
-                "Whether only the declared connections are allowed",
-            ),
-            "ResourceQuota" => (
-                vec!["quota".into(), "enabled".into()],
-                "Whether the namespace has a quota",
-            ),
-            "Role" | "RoleBinding" | "ClusterRole" | "ClusterRoleBinding" => (
-                vec!["rbac".into(), "enabled".into()],
-                "Whether the roles of people and pipelines are made; who installs must be allowed to",
-            ),
+            "NetworkPolicy" if everywhere => {
+                (vec!["networkPolicy".into(), "enabled".into()], POLICIES)
+            }
             "ExternalSecret" | "SecretStore" => (
                 vec!["externalSecrets".into(), "enabled".into()],
                 "Whether the External Secrets Operator fills the Secret; if not, somebody else has to",
             ),
+            "PersistentVolumeClaim" if everywhere && self.waits() => {
+                return Some(self.is_missing());
+            }
             _ if everywhere => return None,
+            "ServiceAccount" if self.component == "external-secrets" => {
+                (vec!["externalSecrets".into(), "enabled".into()], "")
+            }
             _ if self.at[0] == "stores" => (
                 self.own(&["enabled"]),
                 "Whether the cluster runs it; off where the cloud does",
             ),
+            _ if self.at[0] == "components" && self.is_whole() => {
+                (self.own(&["enabled"]), "Whether it is there")
+            }
             kind => {
                 let kind = values::key(&lower_first(kind));
                 (self.own(&[&kind, "enabled"]), "Whether the object is there")
             }
         };
-        Some(self.add(&switch, comment, &there))
+        let switch = self.add(&switch, comment, &there);
+        Some(match self.kind() {
+            "NetworkPolicy" if !everywhere => {
+                let policies = ["networkPolicy", "enabled"];
+                let policies = self
+                    .values
+                    .add_default(&policies, POLICIES, Yaml::Bool(true));
+                format!("and {policies} {switch}")
+            }
+            "PersistentVolumeClaim" if self.waits() => {
+                format!("and {switch} ({})", self.is_missing())
+            }
+            _ => switch,
+        })
+    }
+
+    /// Whether every object of the component that some variant lacks is there in the same variants.
+    fn is_whole(&self) -> bool {
+        let component = Some(Yaml::Text(self.component.clone()));
+        let is_own = |object: &&Object| {
+            object.yaml.at("/metadata/labels/app.kubernetes.io~1name") == component.as_ref()
+        };
+        let has = |variant: &Variant<'_>, kind: &str, name: &str| {
+            let mut objects = variant.objects.iter();
+            objects.any(|object| object.kind() == kind && object.name() == name)
+        };
+        let own = self.variants.iter().flat_map(|v| &v.objects);
+        own.filter(is_own).all(|object| {
+            let there: Vec<bool> = self
+                .variants
+                .iter()
+                .map(|variant| has(variant, object.kind(), object.name()))
+                .collect();
+            let mine = self.object.each.iter().map(Option::is_some);
+            there.iter().all(|there| *there) || mine.eq(there.iter().copied())
+        })
+    }
+
+    /// Whether a claim is mounted by nothing that an installation starts, so that it may stay without a volume for long.
+    fn waits(&self) -> bool {
+        let mut objects = self.variants.iter().flat_map(|variant| &variant.objects);
+        !objects.any(|object| {
+            matches!(object.kind(), "Deployment" | "StatefulSet" | "Job")
+                && mounts(&object.yaml, &self.object.name)
+        })
+    }
+
+    /// Whether the cluster has no object of this kind and name yet.
+    fn is_missing(&self) -> String {
+        format!(
+            "not (lookup \"v1\" \"{}\" $.Release.Namespace \"{}\")",
+            self.object.kind, self.object.name
+        )
     }
 
     /// The template of a part; `nodes` are what each variant has there.
@@ -541,6 +596,18 @@ impl Writer<'_, '_> {
             }
             length += 1;
         }
+    }
+}
+
+/// Whether a workload mounts a claim.
+fn mounts(yaml: &Yaml, claim: &str) -> bool {
+    match yaml {
+        Yaml::Map(map) => map.entries().iter().any(|entry| {
+            entry.key == "claimName" && entry.value == Yaml::Text(claim.to_owned())
+                || mounts(&entry.value, claim)
+        }),
+        Yaml::List(items) => items.iter().any(|item| mounts(item, claim)),
+        _ => false,
     }
 }
 

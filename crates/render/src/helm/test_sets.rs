@@ -11,13 +11,7 @@ use crate::{list, map};
 pub(super) fn test_sets(base: &Plan, values: &Values) -> Vec<(&'static str, Yaml)> {
     let defaults = values.defaults();
     let mut minimal = Map::new();
-    for group in [
-        "networkPolicy",
-        "ingress",
-        "rbac",
-        "externalSecrets",
-        "quota",
-    ] {
+    for group in ["networkPolicy", "ingress", "externalSecrets"] {
         if defaults.get(group).is_some() {
             minimal.set(group, map! { "enabled" => false });
         }

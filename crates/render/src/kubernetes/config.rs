@@ -1,14 +1,17 @@
 //! The variables of programs: the plain ones in a ConfigMap, the others from the Secret.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{
     ConfigMap, ConfigMapKeySelector, EnvVar, EnvVarSource, SecretKeySelector,
 };
 use wharf_base::ids::Name;
+use wharf_plan::model::{Service, TargetKind};
 
 use super::cluster::{Cluster, host_secret, host_variable};
 use super::object::{Object, Stage};
+use crate::dockerfile::runtime::Runtime;
+use crate::otel_collector::{self, SERVICE_NAME};
 use crate::values::{Piece, Variable, secret_variable};
 
 /// The plain variables of all services.
@@ -54,6 +57,9 @@ impl Config {
                         .data
                         .insert(config.key(service, &variable.name), value);
                 }
+            }
+            for (name, value) in told(cluster, service) {
+                config.data.entry(name.to_owned()).or_insert(value);
             }
         }
         config
@@ -129,6 +135,13 @@ impl Config {
                 }
             }
         }
+        let told = told(cluster, service);
+        if !told.is_empty() && !variables.iter().any(|known| known.name == SERVICE_NAME) {
+            then.push(value(SERVICE_NAME, service.as_str()));
+        }
+        for (name, _) in told {
+            then.push(from_config(name, map, name));
+        }
         first.sort_by(|a, b| a.name.cmp(&b.name));
         then.retain(|variable| !first.contains(variable));
         first.extend(then);
@@ -149,8 +162,33 @@ impl Config {
                 text.push_str(&format!("{key}={value}\n"));
             }
         }
+        for (name, value) in told(cluster, service) {
+            text.push_str(&format!("{name}={value}\n"));
+        }
         (!text.is_empty()).then(|| checksum(&text))
     }
+}
+
+/// Whether a service has a program that could send spans, and the cluster a collector for them.
+pub(super) fn traced(cluster: &Cluster<'_>, service: &Service) -> bool {
+    cluster.plan.kubernetes.monitoring && Runtime::of_service(service) != Some(Runtime::Nginx)
+}
+
+/// What a service is told of the collector, unless the file has a collector of its own for any of them.
+fn told(cluster: &Cluster<'_>, service: &Name) -> Vec<(&'static str, String)> {
+    let Some(meant) = cluster.plan.services.get(service) else {
+        return vec![];
+    };
+    if !traced(cluster, meant) {
+        return vec![];
+    }
+    let mut told = Vec::from(otel_collector::variables(TargetKind::Kubernetes));
+    let services = cluster.plan.services.values();
+    let own: BTreeSet<&str> = services
+        .flat_map(|service| service.environment.keys().map(String::as_str))
+        .collect();
+    told.retain(|(name, _)| !own.contains(name));
+    told
 }
 
 /// FNV-1a of 64 bits: the same on every machine.

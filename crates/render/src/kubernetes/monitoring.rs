@@ -1,10 +1,11 @@
 //! What watches the cluster, as workloads of the namespace `monitoring`: Prometheus, Alertmanager, Grafana, Loki
-//! and its collector, the node exporter and kube-state-metrics. What they read is rendered by the targets of their names.
+//! and Promtail, the OpenTelemetry collector and Jaeger, the node exporter and kube-state-metrics. What they read is rendered by the targets of their names.
 
 mod agents;
 mod dashboards;
 mod logs;
 mod rules;
+mod traces;
 
 use std::collections::BTreeMap;
 
@@ -13,11 +14,8 @@ use k8s_openapi::api::core::v1::{
     ConfigMap, ConfigMapVolumeSource, KeyToPath, Namespace, PodSpec, PodTemplateSpec,
     Service as ApiService, ServiceAccount, ServicePort, ServiceSpec, Volume,
 };
-use k8s_openapi::api::networking::v1::{
-    NetworkPolicy, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicySpec,
-};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, RoleRef, Subject};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use wharf_base::files::FileSet;
 use wharf_plan::model::TargetKind;
@@ -26,6 +24,7 @@ use super::cluster::Cluster;
 use super::config::checksum;
 use super::namespace::pod_security;
 use super::object::{Object, Stage};
+use super::policies;
 use crate::names;
 use crate::prometheus::MONITORING;
 
@@ -44,12 +43,14 @@ pub(super) fn objects(cluster: &Cluster<'_>) -> Vec<Object> {
         plan: &plan,
         waves: cluster.waves,
     };
-    let mut objects = vec![namespace(cluster), policy(cluster)];
+    let mut objects = vec![namespace(cluster)];
+    objects.extend(policies::watchers(cluster));
     objects.extend(super::rbac::judge(cluster, MONITORING));
     objects.extend(rules::objects(cluster));
     objects.extend(dashboards::objects(cluster));
     objects.extend(agents::objects(cluster));
     objects.extend(logs::objects(cluster));
+    objects.extend(traces::objects(cluster));
     for object in &mut objects {
         object.folder = FOLDER;
     }
@@ -71,31 +72,8 @@ fn namespace(cluster: &Cluster<'_>) -> Object {
     )
 }
 
-/// What is collected is nobody else's: only this namespace asks for it.
-fn policy(cluster: &Cluster<'_>) -> Object {
-    let policy = NetworkPolicy {
-        metadata: meta(cluster, "same-namespace", MONITORING),
-        spec: Some(NetworkPolicySpec {
-            pod_selector: Some(LabelSelector::default()),
-            policy_types: Some(vec!["Ingress".to_owned()]),
-            ingress: Some(vec![NetworkPolicyIngressRule {
-                from: Some(vec![NetworkPolicyPeer {
-                    pod_selector: Some(LabelSelector::default()),
-                    ..NetworkPolicyPeer::default()
-                }]),
-                ports: None,
-            }]),
-            egress: None,
-        }),
-    };
-    Object::typed(Stage::Policy, "network-policy", &policy).comment(
-        "/spec",
-        "Nobody else asks for what is collected here; people come through kubectl port-forward.",
-    )
-}
-
 /// Metadata of an object of the namespace.
-fn meta(cluster: &Cluster<'_>, name: &str, component: &str) -> ObjectMeta {
+pub(super) fn meta(cluster: &Cluster<'_>, name: &str, component: &str) -> ObjectMeta {
     ObjectMeta {
         namespace: Some(MONITORING.to_owned()),
         ..cluster.meta(name, component)
@@ -154,10 +132,8 @@ fn mounted(volume: &str, map: &str, files: &FileSet, take: impl Fn(&str) -> bool
 /// A Deployment of one pod, replaced as a whole: its volume has room for one.
 fn deployment(cluster: &Cluster<'_>, name: &str, pod: PodSpec, configuration: &str) -> Object {
     let mut metadata = pod_meta(cluster, name);
-    metadata.annotations = Some(BTreeMap::from([(
-        "checksum/config".to_owned(),
-        checksum(configuration),
-    )]));
+    metadata.annotations = (!configuration.is_empty())
+        .then(|| BTreeMap::from([("checksum/config".to_owned(), checksum(configuration))]));
     let deployment = Deployment {
         metadata: meta(cluster, name, name),
         spec: Some(DeploymentSpec {

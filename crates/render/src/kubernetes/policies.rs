@@ -13,9 +13,13 @@ use wharf_plan::flows::{End, Flow, flows};
 use wharf_plan::model::{IngressClass, RouteAction, ScaleSource, StoreEngine, Tls};
 
 use super::cluster::{Cluster, POOL_PORT};
+use super::config::traced;
+use super::monitoring;
 use super::object::{Object, Stage};
 use super::services::release_name;
 use super::stores::{POOL_EXPORTER_PORT, backup_name, exporter_name, exporter_port, has_backup};
+use crate::otel_collector::{COLLECTOR, OTLP_PORTS};
+use crate::prometheus::{self, MONITORING};
 
 const FILE: &str = "network-policies";
 
@@ -34,6 +38,57 @@ pub(super) fn objects(cluster: &Cluster<'_>) -> Vec<Object> {
             policy(cluster, &component, cluster.selector(&component), page)
         }),
     );
+    objects
+}
+
+/// Who reaches what watches the cluster: itself, the services with their spans, and whoever scales by what Prometheus knows.
+pub(super) fn watchers(cluster: &Cluster<'_>) -> Vec<Object> {
+    let plan = cluster.plan;
+    let policy = |name: &str, selector: LabelSelector, from: NetworkPolicyPeer, ports: &[u16]| {
+        let policy = NetworkPolicy {
+            metadata: monitoring::meta(cluster, name, MONITORING),
+            spec: Some(NetworkPolicySpec {
+                pod_selector: Some(selector),
+                policy_types: Some(vec!["Ingress".to_owned()]),
+                ingress: Some(vec![NetworkPolicyIngressRule {
+                    from: Some(vec![from]),
+                    ports: (!ports.is_empty()).then(|| ports.iter().copied().map(tcp).collect()),
+                }]),
+                egress: None,
+            }),
+        };
+        Object::typed(Stage::Policy, "network-policy", &policy)
+    };
+    let everybody = NetworkPolicyPeer {
+        pod_selector: Some(LabelSelector::default()),
+        ..NetworkPolicyPeer::default()
+    };
+    let mut objects = vec![
+        policy("same-namespace", LabelSelector::default(), everybody, &[]).comment(
+            "/spec",
+            "Nobody else asks for what is collected here; people come through kubectl port-forward.",
+        ),
+        policy(
+            COLLECTOR,
+            cluster.selector(COLLECTOR),
+            namespace(&plan.kubernetes.namespace),
+            &[OTLP_PORTS.0, OTLP_PORTS.1],
+        )
+        .comment("/spec", "The services send their spans."),
+    ];
+    let asks = plan.services.values().flat_map(|service| &service.scale);
+    let mut metrics = asks.flat_map(|scale| &scale.metrics);
+    if metrics.any(|metric| matches!(metric.source, ScaleSource::Query(_))) {
+        objects.push(
+            policy(
+                "prometheus",
+                cluster.selector("prometheus"),
+                namespace("keda"),
+                &[prometheus::PORT],
+            )
+            .comment("/spec", "KEDA scales by what Prometheus knows."),
+        );
+    }
     objects
 }
 
@@ -58,6 +113,9 @@ impl Book<'_, '_> {
             if !service.buckets.is_empty() {
                 page.egress.push(https());
             }
+            if traced(cluster, service) {
+                page.egress.push(spans(cluster));
+            }
         }
         for flow in flows(cluster.plan) {
             self.flow(&flow);
@@ -67,12 +125,12 @@ impl Book<'_, '_> {
             let pool = Cluster::pool_name(name);
             if pooled {
                 self.reach_store(&pool, name);
-                self.accept(&pool, monitoring(), POOL_EXPORTER_PORT);
+                self.accept(&pool, monitors(), POOL_EXPORTER_PORT);
             }
             let exporter = exporter_name(name);
             self.reach_store(&exporter, name);
             let port = exporter_port(store.engine);
-            self.accept(&exporter, monitoring(), port);
+            self.accept(&exporter, monitors(), port);
             if has_backup(cluster, name, store) {
                 self.reach_store(&backup_name(name), name);
                 if store.backup_volume.is_none() {
@@ -97,7 +155,7 @@ impl Book<'_, '_> {
                 };
                 let metrics = meant.metrics.as_ref();
                 if let Some(port) = metrics.and_then(|metrics| meant.ports.get(&metrics.port)) {
-                    self.accept(service.as_str(), monitoring(), *port);
+                    self.accept(service.as_str(), monitors(), *port);
                 }
             }
             (End::Service(from), End::Service(to)) => {
@@ -201,9 +259,10 @@ impl Book<'_, '_> {
         }
         routed.sort_unstable();
         routed.dedup();
-        let exposed = service.expose.is_some();
-        if exposed && let Some(port) = service.primary_port_number() {
-            routed.retain(|routed| *routed != port);
+        // Beside the rule for routes: some network plugins take no pod for an address of a block.
+        if service.expose.is_some()
+            && let Some(port) = service.primary_port_number()
+        {
             self.page(name.as_str())
                 .ingress
                 .push(NetworkPolicyIngressRule {
@@ -376,6 +435,18 @@ fn https() -> NetworkPolicyEgressRule {
     }
 }
 
+/// Spans, to the collector beside Prometheus.
+fn spans(cluster: &Cluster<'_>) -> NetworkPolicyEgressRule {
+    let collector = NetworkPolicyPeer {
+        pod_selector: Some(cluster.selector(COLLECTOR)),
+        ..namespace(MONITORING)
+    };
+    NetworkPolicyEgressRule {
+        to: Some(vec![collector]),
+        ports: Some(vec![tcp(OTLP_PORTS.0), tcp(OTLP_PORTS.1)]),
+    }
+}
+
 fn block(cidr: String) -> NetworkPolicyPeer {
     NetworkPolicyPeer {
         ip_block: Some(IPBlock { cidr, except: None }),
@@ -396,8 +467,8 @@ fn namespace(name: &str) -> NetworkPolicyPeer {
     }
 }
 
-fn monitoring() -> NetworkPolicyPeer {
-    namespace("monitoring")
+fn monitors() -> NetworkPolicyPeer {
+    namespace(MONITORING)
 }
 
 fn component(cluster: &Cluster<'_>, name: &str) -> NetworkPolicyPeer {

@@ -4,11 +4,14 @@ use serde::Serialize;
 use wharf_plan::model::{IngressClass, SecretProvider};
 
 use super::cluster::{ACCOUNT, Cluster};
+use super::monitoring;
 use super::object::{Object, Stage};
 use super::probes::seconds;
 use super::secrets::{self, Bundle, Key};
 use super::services::release_name;
+use crate::images;
 use crate::names::identifier;
+use crate::prometheus::MONITORING;
 use crate::template::fill;
 use crate::values::secret_variable;
 use crate::{Rendered, header};
@@ -46,6 +49,7 @@ pub(super) fn add(cluster: &Cluster<'_>, objects: &[Object], rendered: &mut Rend
         namespace: &plan.kubernetes.namespace,
         account,
         placeholder: ACCOUNT,
+        images: built(cluster),
         jobs,
         sets: of("StatefulSet", Stage::Stores),
         helpers: of("Deployment", Stage::Stores),
@@ -77,6 +81,15 @@ pub(super) fn add(cluster: &Cluster<'_>, objects: &[Object], rendered: &mut Rend
     );
 }
 
+/// The images that the project builds, without their tags.
+fn built(cluster: &Cluster<'_>) -> Vec<String> {
+    let images = images::built(cluster.plan).into_iter();
+    let images = images.filter_map(|image| cluster.image(image.name));
+    images
+        .filter_map(|image| Some(image.rsplit_once(':')?.0.to_owned()))
+        .collect()
+}
+
 fn is_sealed(cluster: &Cluster<'_>) -> bool {
     cluster.plan.secret_store.provider == SecretProvider::SealedSecrets
 }
@@ -88,10 +101,25 @@ pub(crate) fn secret_script(cluster: &Cluster<'_>, sealed_file: &str) -> Option<
     if plan.secret_store.provider == SecretProvider::AwsSecretsManager || bundles.is_empty() {
         return None;
     }
+    let mut sealed: Vec<Sealed> = vec![];
+    if is_sealed(cluster) {
+        // What watches the cluster is applied by somebody else than the releases.
+        for (path, watches) in [
+            (sealed_file.to_owned(), false),
+            (format!("{}/sealed-secret.yaml", monitoring::FOLDER), true),
+        ] {
+            let of = |bundle: &&Bundle| (bundle.namespace == MONITORING) == watches;
+            let bundles: Vec<Made> = bundles.iter().filter(of).map(Made::new).collect();
+            if !bundles.is_empty() {
+                sealed.push(Sealed { path, bundles });
+            }
+        }
+    }
+    let files: Vec<&str> = sealed.iter().map(|file| file.path.as_str()).collect();
     let context = Secrets {
         header: header(plan),
-        sealed: is_sealed(cluster),
-        sealed_file,
+        files: files.join(" and "),
+        sealed,
         bundles: bundles.iter().map(Made::new).collect(),
     };
     Some(fill(include_str!("templates/secrets.sh"), &context))
@@ -115,6 +143,7 @@ struct Deploy<'a> {
     namespace: &'a str,
     account: Option<&'a str>,
     placeholder: &'a str,
+    images: Vec<String>,
     jobs: Vec<Waited>,
     sets: Vec<&'a str>,
     helpers: Vec<&'a str>,
@@ -124,10 +153,17 @@ struct Deploy<'a> {
 }
 
 #[derive(Serialize)]
-struct Secrets<'a> {
+struct Secrets {
     header: String,
-    sealed: bool,
-    sealed_file: &'a str,
+    files: String,
+    sealed: Vec<Sealed>,
+    bundles: Vec<Made>,
+}
+
+/// One file of sealed secrets.
+#[derive(Serialize)]
+struct Sealed {
+    path: String,
     bundles: Vec<Made>,
 }
 

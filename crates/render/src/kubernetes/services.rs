@@ -214,9 +214,9 @@ fn release_job(
     let command = Some(command_line(&release.command));
     let pod = pods::one_shot(cluster, config, name, service, command)?;
     let mut metadata = cluster.meta(&component, &component);
-    let annotations = metadata.annotations.get_or_insert_default();
-    annotations.insert("kustomize.toolkit.fluxcd.io/force".into(), "enabled".into());
     if cluster.waves {
+        let annotations = metadata.annotations.get_or_insert_default();
+        annotations.insert("kustomize.toolkit.fluxcd.io/force".into(), "enabled".into());
         annotations.insert("argocd.argoproj.io/hook".into(), "Sync".into());
         annotations.insert(
             "argocd.argoproj.io/hook-delete-policy".into(),

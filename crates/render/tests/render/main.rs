@@ -4,6 +4,7 @@
 
 mod examples;
 mod golden;
+mod patches;
 mod podman;
 mod property;
 mod requirements;

@@ -133,6 +133,8 @@ record! {
         objectives: Overlay<List<observe::Objective>>,
         /// Instead of `alerts`: the whole list.
         alerts: Overlay<List<observe::Alert>>,
+        /// Instead of `patches`: the whole list.
+        patches: Overlay<List<Patch>>,
         /// Laid over `notify`.
         notify: Overlay<Table<Name, observe::Receiver>>,
         /// Laid over `pipeline`.
@@ -199,11 +201,11 @@ record! {
         target: Name,
         /// A file of the target and a JSON Pointer (RFC 6901) into it.
         [required]
-        [example "deployment-web.yaml#/spec/template/spec/hostNetwork"]
+        [example "50-web-deployment.yaml#/spec/template/spec/priorityClassName"]
         path: String,
         /// What stands there then.
         [required]
-        [example "true"]
+        [example "high"]
         value: Value,
     }
 }

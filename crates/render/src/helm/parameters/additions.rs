@@ -1,7 +1,7 @@
 //! What the manifests do not have and a chart does: a count beside the autoscaler, what an operator says of every pod, hooks.
 
 use super::Writer;
-use crate::names;
+use crate::helm::hooks;
 use crate::yaml::{Map, Yaml};
 
 impl Writer<'_, '_> {
@@ -14,9 +14,35 @@ impl Writer<'_, '_> {
             }
             "StatefulSet" => self.pods(tree, "/spec/template"),
             "Job" => {
-                self.hook(tree);
+                hook(
+                    tree,
+                    &Hook {
+                        when: "post-install,pre-upgrade",
+                        weight: "0",
+                        leaves: "before-hook-creation,hook-succeeded",
+                        why: "Before the new replicas; on the first installation after everything that it needs.",
+                    },
+                );
                 self.pods(tree, "/spec/template");
             }
+            "ConfigMap" if self.object.name == hooks::variables_name(self.base) => hook(
+                tree,
+                &Hook {
+                    when: "post-install,pre-upgrade",
+                    weight: "-1",
+                    leaves: "before-hook-creation,hook-succeeded",
+                    why: "What the command of this release reads: the other ConfigMap is still that of the last one.",
+                },
+            ),
+            "PersistentVolumeClaim" if self.waits() => hook(
+                tree,
+                &Hook {
+                    when: "pre-install,pre-upgrade",
+                    weight: "0",
+                    leaves: "",
+                    why: "A hook, since Helm would wait for the volume and the first pod that wants it comes at night. It stays.",
+                },
+            ),
             _ => {}
         }
     }
@@ -97,25 +123,29 @@ impl Writer<'_, '_> {
                 .with(metadata, "annotations", "$.Values.podAnnotations"),
         }
     }
+}
 
-    /// A migration runs before the new replicas, each time anew; on the first installation after everything that it needs.
-    fn hook(&mut self, tree: &mut Yaml) {
-        let Some(Yaml::Map(metadata)) = tree.at_mut("/metadata") else {
-            return;
-        };
-        let name = names::dns_label(&format!("{}-release", self.component), 63);
-        metadata.set("name", name);
-        let mut annotations = match metadata.get("annotations") {
-            Some(Yaml::Map(map)) => map.clone(),
-            _ => Map::new(),
-        };
-        annotations.set("helm.sh/hook", "post-install,pre-upgrade");
-        annotations.set("helm.sh/hook-weight", "0");
-        annotations.set_with_comment(
-            "The Job of the last release makes room; one that failed stays to be looked at.",
-            "helm.sh/hook-delete-policy",
-            "before-hook-creation,hook-succeeded",
-        );
-        metadata.set("annotations", annotations);
+/// When an object is applied that is none of the release's own.
+struct Hook {
+    when: &'static str,
+    weight: &'static str,
+    /// What becomes of it; empty: it stays.
+    leaves: &'static str,
+    why: &'static str,
+}
+
+fn hook(tree: &mut Yaml, hook: &Hook) {
+    let Some(Yaml::Map(metadata)) = tree.at_mut("/metadata") else {
+        return;
+    };
+    let mut annotations = match metadata.get("annotations") {
+        Some(Yaml::Map(map)) => map.clone(),
+        _ => Map::new(),
+    };
+    annotations.set_with_comment(hook.why, "helm.sh/hook", hook.when);
+    annotations.set("helm.sh/hook-weight", hook.weight);
+    if !hook.leaves.is_empty() {
+        annotations.set("helm.sh/hook-delete-policy", hook.leaves);
     }
+    metadata.set("annotations", annotations);
 }

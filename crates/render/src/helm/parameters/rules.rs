@@ -1,6 +1,7 @@
 //! The parts that operators change, by kind and place: where their values stand, and what is said about them.
 
 use super::Writer;
+use crate::helm::hooks;
 use crate::helm::merge::Variant;
 use crate::helm::values;
 
@@ -87,7 +88,10 @@ impl Writer<'_, '_> {
             ("CronJob", "/spec/schedule") => own(&["schedule"], "When it runs; UTC"),
             ("CronJob", "/spec/suspend") => own(&["suspend"], "Whether it is paused"),
             ("Ingress", _) => self.ingress_rule(pointer),
-            ("ConfigMap", "/data") if self.object.name == self.base.kubernetes.config_map => {
+            ("ConfigMap", "/data")
+                if self.object.name == self.base.kubernetes.config_map
+                    || self.object.name == hooks::variables_name(self.base) =>
+            {
                 shared(&["config"], "Variables of the services that are no secret")
             }
             ("PersistentVolumeClaim", "/spec/resources/requests/storage") => own(
@@ -106,9 +110,6 @@ impl Writer<'_, '_> {
                 &["externalSecrets", "data"],
                 "Which keys are read from where",
             ),
-            ("ResourceQuota", "/spec/hard") => {
-                shared(&["quota", "hard"], "What the namespace may use in all")
-            }
             _ => None,
         }
     }

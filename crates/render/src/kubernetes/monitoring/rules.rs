@@ -67,7 +67,8 @@ fn server(cluster: &Cluster<'_>) -> Vec<Object> {
     volume.metadata = meta(cluster, NAME, NAME);
     let look = &["get", "list", "watch"];
     let discover = vec![
-        rule(&[""], &["endpoints", "nodes", "pods", "services"], look),
+        rule(&[""], &["nodes", "pods", "services"], look),
+        rule(&["discovery.k8s.io"], &["endpointslices"], look),
         rule(&[""], &["nodes/metrics"], &["get"]),
         PolicyRule {
             non_resource_urls: Some(vec!["/metrics".to_owned()]),

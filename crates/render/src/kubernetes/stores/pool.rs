@@ -81,6 +81,7 @@ pub(super) fn objects(cluster: &Cluster<'_>, store: &Name, pool: &Pool) -> Vec<O
         metadata: cluster.meta(&name, &name),
         spec: Some(PodDisruptionBudgetSpec {
             max_unavailable: Some(IntOrString::Int(1)),
+            unhealthy_pod_eviction_policy: Some("AlwaysAllow".to_owned()),
             selector: Some(cluster.selector(&name)),
             ..PodDisruptionBudgetSpec::default()
         }),

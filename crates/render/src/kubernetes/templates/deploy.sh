@@ -4,6 +4,9 @@
 # deploy.sh setup   the namespace, its quota, roles and network policies<% if monitoring %>, what watches the cluster<% endif %>: once, by whoever
 #                   administers the cluster
 # deploy.sh         a release: everything else in order; what does not become ready is taken back
+<% if images %>
+# TAG=… deploy.sh   the same with this tag of the project's images, instead of the one in the files
+<% endif %>
 set -eu
 cd "$(dirname "$0")"
 namespace=<< namespace >>
@@ -12,11 +15,25 @@ namespace=<< namespace >>
 account=${AWS_ACCOUNT_ID:-$(aws sts get-caller-identity --query Account --output text)}
 <% endif %>
 
+<% if images or account %>
+edits=
+<% if images %>
+if [ -n "${TAG:-}" ]; then
+<% for image in images %>
+    edits="$edits;s|\(image: << image >>\):.*|\1:$TAG|"
+<% endfor %>
+fi
+<% endif %>
+<% if account %>
+edits="$edits;s/<< placeholder >>/$account/g"
+<% endif %>
+<% endif %>
+
 apply() {
     for file in "$@"; do
         [ -e "$file" ] || continue
-<% if account %>
-        sed "s/<< placeholder >>/$account/g" "$file" | kubectl apply --filename -
+<% if images or account %>
+        sed "$edits" "$file" | kubectl apply --filename -
 <% else %>
         kubectl apply --filename "$file"
 <% endif %>
@@ -46,8 +63,23 @@ kubectl --namespace "$namespace" rollout status deployment/<< helper >> --timeou
 kubectl --namespace "$namespace" delete job << job.name >> --ignore-not-found
 <% endfor %>
 apply 40-*.yaml
+
+# finished JOB SECONDS: whether it is done in time; one that has failed is not waited for.
+finished() {
+    end=$(($(date +%s) + $2))
+    while [ "$(date +%s)" -lt "$end" ]; do
+        state=$(kubectl --namespace "$namespace" get job "$1" \
+            --output 'jsonpath={.status.conditions[?(@.status=="True")].type}')
+        case $state in
+            *Complete*) return 0 ;;
+            *Failed*) return 1 ;;
+        esac
+        sleep 2
+    done
+    return 1
+}
 <% for job in jobs %>
-if ! kubectl --namespace "$namespace" wait --for=condition=complete job/<< job.name >> --timeout=<< job.seconds >>s; then
+if ! finished << job.name >> << job.seconds >>; then
     kubectl --namespace "$namespace" logs job/<< job.name >> --tail=50 >&2
     echo "the release stops here: << job.name >> has failed, and what runs is as it was" >&2
     exit 1

@@ -2,7 +2,7 @@
 # << header >>
 #
 <% if sealed %>
-# Encrypts secrets for the cluster, into << sealed_file >>, which may be committed.
+# Encrypts secrets for the cluster, into << files >>, which may be committed.
 <% else %>
 # Makes the Secrets below, or renews what changed in them.
 <% endif %>
@@ -50,12 +50,14 @@ put << key.name >> "${<< key.variable >>:-}" << key.generate >>
 
 <% endfor %>
 <% if sealed %>
+<% for file in sealed %>
 {
-<% for bundle in bundles %>
+<% for bundle in file.bundles %>
     echo ---
     manifest << bundle.namespace >> << bundle.name >> | kubeseal --format yaml
 <% endfor %>
-} > << sealed_file >>
+} > << file.path >>
+<% endfor %>
 <% else %>
 <% for bundle in bundles %>
 manifest << bundle.namespace >> << bundle.name >> | kubectl apply --filename -

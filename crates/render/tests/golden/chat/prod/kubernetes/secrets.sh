@@ -1,7 +1,7 @@
 #!/bin/sh
 # Made by wharf from wharf.yaml (chat-app, environment prod). Change that file and render again.
 #
-# Encrypts secrets for the cluster, into 20-sealed-secret.yaml, which may be committed.
+# Encrypts secrets for the cluster, into 20-sealed-secret.yaml and monitoring/sealed-secret.yaml, which may be committed.
 # Values come from variables of this shell. What is not set stays as the cluster has it; what the cluster does not have
 # either is made up where it may be anything.
 set -eu
@@ -62,8 +62,10 @@ put grafana-password "${GRAFANA_PASSWORD:-}" 24
 {
     echo ---
     manifest chat-app-prod app-secrets | kubeseal --format yaml
+} > 20-sealed-secret.yaml
+{
     echo ---
     manifest monitoring alertmanager-secrets | kubeseal --format yaml
     echo ---
     manifest monitoring grafana-admin | kubeseal --format yaml
-} > 20-sealed-secret.yaml
+} > monitoring/sealed-secret.yaml

@@ -4,16 +4,23 @@
 # deploy.sh setup   the namespace, its quota, roles and network policies: once, by whoever
 #                   administers the cluster
 # deploy.sh         a release: everything else in order; what does not become ready is taken back
+# TAG=… deploy.sh   the same with this tag of the project's images, instead of the one in the files
 set -eu
 cd "$(dirname "$0")"
 namespace=django-app-prod
 # The files name no account: the one that this shell is signed in to is filled in.
 account=${AWS_ACCOUNT_ID:-$(aws sts get-caller-identity --query Account --output text)}
 
+edits=
+if [ -n "${TAG:-}" ]; then
+    edits="$edits;s|\(image: 000000000000.dkr.ecr.us-east-1.amazonaws.com/django-app\):.*|\1:$TAG|"
+fi
+edits="$edits;s/000000000000/$account/g"
+
 apply() {
     for file in "$@"; do
         [ -e "$file" ] || continue
-        sed "s/000000000000/$account/g" "$file" | kubectl apply --filename -
+        sed "$edits" "$file" | kubectl apply --filename -
     done
 }
 
@@ -31,7 +38,22 @@ kubectl --namespace "$namespace" rollout status deployment/db-pool --timeout=10m
 # A Job cannot be changed: the one of the last release makes room. No new pod starts before it is done.
 kubectl --namespace "$namespace" delete job web-release --ignore-not-found
 apply 40-*.yaml
-if ! kubectl --namespace "$namespace" wait --for=condition=complete job/web-release --timeout=600s; then
+
+# finished JOB SECONDS: whether it is done in time; one that has failed is not waited for.
+finished() {
+    end=$(($(date +%s) + $2))
+    while [ "$(date +%s)" -lt "$end" ]; do
+        state=$(kubectl --namespace "$namespace" get job "$1" \
+            --output 'jsonpath={.status.conditions[?(@.status=="True")].type}')
+        case $state in
+            *Complete*) return 0 ;;
+            *Failed*) return 1 ;;
+        esac
+        sleep 2
+    done
+    return 1
+}
+if ! finished web-release 600; then
     kubectl --namespace "$namespace" logs job/web-release --tail=50 >&2
     echo "the release stops here: web-release has failed, and what runs is as it was" >&2
     exit 1

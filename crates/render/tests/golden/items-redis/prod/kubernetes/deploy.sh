@@ -4,16 +4,23 @@
 # deploy.sh setup   the namespace, its quota, roles and network policies, what watches the cluster: once, by whoever
 #                   administers the cluster
 # deploy.sh         a release: everything else in order; what does not become ready is taken back
+# TAG=… deploy.sh   the same with this tag of the project's images, instead of the one in the files
 set -eu
 cd "$(dirname "$0")"
 namespace=items-redis-prod
 # The files name no account: the one that this shell is signed in to is filled in.
 account=${AWS_ACCOUNT_ID:-$(aws sts get-caller-identity --query Account --output text)}
 
+edits=
+if [ -n "${TAG:-}" ]; then
+    edits="$edits;s|\(image: 000000000000.dkr.ecr.us-east-1.amazonaws.com/items-redis/api\):.*|\1:$TAG|"
+fi
+edits="$edits;s/000000000000/$account/g"
+
 apply() {
     for file in "$@"; do
         [ -e "$file" ] || continue
-        sed "s/000000000000/$account/g" "$file" | kubectl apply --filename -
+        sed "$edits" "$file" | kubectl apply --filename -
     done
 }
 

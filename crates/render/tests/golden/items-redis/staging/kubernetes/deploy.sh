@@ -4,14 +4,20 @@
 # deploy.sh setup   the namespace, its quota, roles and network policies, what watches the cluster: once, by whoever
 #                   administers the cluster
 # deploy.sh         a release: everything else in order; what does not become ready is taken back
+# TAG=… deploy.sh   the same with this tag of the project's images, instead of the one in the files
 set -eu
 cd "$(dirname "$0")"
 namespace=items-redis-staging
 
+edits=
+if [ -n "${TAG:-}" ]; then
+    edits="$edits;s|\(image: items-redis/api\):.*|\1:$TAG|"
+fi
+
 apply() {
     for file in "$@"; do
         [ -e "$file" ] || continue
-        kubectl apply --filename "$file"
+        sed "$edits" "$file" | kubectl apply --filename -
     done
 }
 
