@@ -55,6 +55,10 @@ for job in $jobs; do
   fi
 done
 
+if (($# == 0)); then
+  # Everything runs by a schedule.
+  exit 0
+fi
 deployments=("${@/#/deployment/}")
 apply "$released"
 k annotate "${deployments[@]}" --overwrite kubernetes.io/change-cause="$REVISION by $ACTOR"
