@@ -136,6 +136,8 @@ struct CloudFacts {
     stack: String,
     role_stack: String,
     revision: String,
+    /// Whether the pipeline brings the script that replaces the machines.
+    refresh: bool,
     database_identifiers: Vec<String>,
 }
 
@@ -327,6 +329,7 @@ fn cloud_facts(plan: &Plan, cloud: &Cloud) -> CloudFacts {
             plan.name,
             plan.environment.as_ref().map_or("", Name::as_str)
         ),
+        refresh: plan.target.branch.is_some() && pipeline::method(plan) == Deploy::InstanceRefresh,
         database_identifiers: cloud
             .databases
             .iter()

@@ -1,6 +1,8 @@
 //! Which parts of an object are values.
 
 mod additions;
+mod globals;
+mod images;
 mod rules;
 
 use std::collections::BTreeSet;
@@ -10,8 +12,10 @@ use wharf_plan::model::Plan;
 use super::merge::{Merged, NAMESPACE, Variant};
 use super::text::Actions;
 use super::values::{self, Values};
-use crate::kubernetes::{ACCOUNT, Object};
+use crate::kubernetes::Object;
 use crate::yaml::{Map, Yaml};
+
+pub(super) use globals::globals;
 
 /// Labels that the chart's own helper writes.
 const COMMON_LABELS: [&str; 4] = [
@@ -23,88 +27,6 @@ const COMMON_LABELS: [&str; 4] = [
 
 /// What `networkPolicy.enabled` says.
 const POLICIES: &str = "Whether only the declared connections are allowed";
-
-/// The values that belong to no component.
-pub(super) fn globals(base: &Plan, variants: &[Variant<'_>], values: &mut Values) {
-    let registries: Vec<Option<Yaml>> = variants
-        .iter()
-        .map(|variant| Some(Yaml::Text(registry(variant.plan))))
-        .collect();
-    values.add(
-        &["image", "registry"],
-        "Registry before the name of every image that the project builds; none if empty",
-        &registries,
-    );
-    values.add_default(
-        &["image", "tag"],
-        "Tag of every image that the project builds; the chart's appVersion if empty",
-        "",
-    );
-    values.add_default(
-        &["image", "pullPolicy"],
-        "When images are pulled",
-        "IfNotPresent",
-    );
-    values.add_default(
-        &["image", "pullSecrets"],
-        "Secrets that open a private registry: a list of `name: …`",
-        Yaml::List(vec![]),
-    );
-    let environments: Vec<Option<Yaml>> = variants
-        .iter()
-        .map(|variant| {
-            let name = variant.plan.environment.as_ref();
-            Some(Yaml::Text(
-                name.map(ToString::to_string).unwrap_or_default(),
-            ))
-        })
-        .collect();
-    values.add(
-        &["environment"],
-        "What the label app.kubernetes.io/environment says",
-        &environments,
-    );
-    values.add_default(
-        &["podAnnotations"],
-        "Annotations of every pod of a service",
-        Map::new(),
-    );
-    values.add_default(
-        &["nodeSelector"],
-        "Labels of the nodes that services run on",
-        Map::new(),
-    );
-    values.add_default(
-        &["tolerations"],
-        "Taints of nodes that services put up with",
-        Yaml::List(vec![]),
-    );
-    if !base.routes.is_empty() {
-        values.add_default(
-            &["tests", "image"],
-            "Image of `helm test`: anything with wget",
-            "docker.io/library/busybox:1.37.0",
-        );
-    }
-}
-
-/// The registry of a plan's images: the file's, or the account's own; empty if there is neither.
-fn registry(plan: &Plan) -> String {
-    match (&plan.images.registry, &plan.cloud) {
-        (Some(registry), _) => registry.trim_end_matches('/').to_owned(),
-        (None, Some(cloud)) => format!("{ACCOUNT}.dkr.ecr.{}.amazonaws.com", cloud.region),
-        (None, None) => String::new(),
-    }
-}
-
-/// The name of an image within the plan's registry.
-fn without_registry(repository: &str, plan: &Plan) -> String {
-    let prefix = format!("{}/", registry(plan));
-    repository
-        .strip_prefix(&prefix)
-        .unwrap_or(repository)
-        .to_owned()
-}
 
 /// The template of one object; what it takes from the values is added to them.
 pub(super) fn template(
@@ -471,91 +393,6 @@ impl Writer<'_, '_> {
             return Some(self.image(nodes, pointer));
         }
         None
-    }
-
-    fn image(&mut self, nodes: &[Option<&Yaml>], pointer: &str) -> Yaml {
-        let own: Vec<String> = self
-            .variants
-            .iter()
-            .flat_map(|variant| {
-                let built = crate::images::built(variant.plan).into_iter();
-                built.map(|image| without_registry(&image.repository, variant.plan))
-            })
-            .collect();
-        let parts = |node: &Option<&Yaml>| match node {
-            Some(Yaml::Text(image)) => {
-                let (repository, tag) = match image.rsplit_once(':') {
-                    Some((repository, tag)) if !tag.contains('/') => (repository, tag),
-                    _ => (image.as_str(), ""),
-                };
-                Some((repository.to_owned(), tag.to_owned()))
-            }
-            _ => None,
-        };
-        let mut each: Vec<Option<(String, String)>> = nodes.iter().map(parts).collect();
-        for (variant, parts) in self.variants.iter().zip(&mut each) {
-            if let Some((repository, _)) = parts {
-                let short = without_registry(repository, variant.plan);
-                if own.contains(&short) {
-                    *repository = short;
-                }
-            }
-        }
-        let first = each.iter().flatten().next().cloned();
-        let built = first
-            .as_ref()
-            .is_some_and(|(repository, _)| own.contains(repository));
-        let pick = |pick: fn((String, String)) -> String| -> Vec<Option<Yaml>> {
-            each.iter()
-                .map(|one| {
-                    one.clone()
-                        .or_else(|| first.clone())
-                        .map(|one| Yaml::Text(pick(one)))
-                })
-                .collect()
-        };
-        let container = pointer
-            .strip_suffix("/image")
-            .map(|container| format!("{container}/name"));
-        let container = container.and_then(|name| {
-            let object = self.object.each.iter().flatten().next()?;
-            match object.at(&name) {
-                Some(Yaml::Text(name)) => Some(values::key(name)),
-                _ => None,
-            }
-        });
-        // The first container is the component's own; another is called by its name.
-        let name = match container {
-            Some(container) if !pointer.ends_with("/containers/0/image") => {
-                format!("{container}Image")
-            }
-            _ => "image".to_owned(),
-        };
-        let repository = self.add(
-            &self.own(&[&name, "repository"]),
-            "Name of the image",
-            &pick(|(repository, _)| repository),
-        );
-        let tags = if built {
-            vec![Some(Yaml::Text(String::new())); each.len()]
-        } else {
-            pick(|(_, tag)| tag)
-        };
-        let comment = if built {
-            "Its tag; `image.tag` if empty"
-        } else {
-            "Its tag"
-        };
-        let tag = self.add(&self.own(&[&name, "tag"]), comment, &tags);
-        if built {
-            let expression = format!(
-                "include \"{}.image\" (dict \"root\" $ \"image\" {})",
-                self.base.name,
-                repository.trim_end_matches(".repository")
-            );
-            return Yaml::Raw(format!("{{{{ {expression} | quote }}}}"));
-        }
-        Yaml::Raw(format!("\"{{{{ {repository} }}}}:{{{{ {tag} }}}}\""))
     }
 
     /// A place for what differs and has no rule, called as the part is.

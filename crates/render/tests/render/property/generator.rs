@@ -22,7 +22,7 @@ fn name() -> impl Strategy<Value = String> {
 /// Texts that some target's language would take for its own.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
-        "[a-zA-Z0-9 ./_-]{1,20}",
+        "[a-zA-Z0-9][a-zA-Z0-9 ./_-]{0,19}",
         Just("it's \"quoted\" \\ $HOME $$ ${X} %h %{y} #z".to_owned()),
         Just("{{ .Values.x }} ${{ secrets.X }} <% a %> << b >>".to_owned()),
         Just("yes".to_owned()),
