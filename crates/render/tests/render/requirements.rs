@@ -36,6 +36,9 @@ struct Row {
     /// Facts that are in no file, and why; as the trace shows them.
     #[serde(default)]
     gaps: BTreeMap<String, String>,
+    /// How a file says a fact that would be found anywhere, as the line has it.
+    #[serde(default)]
+    says: BTreeMap<String, String>,
 }
 
 /// One line of the table.
@@ -45,8 +48,13 @@ struct Requirement {
     of: Vec<System>,
 }
 
-/// A line of a rendered file.
-type Line = (String, usize, String);
+/// A line of a rendered file, or its path.
+struct Line {
+    place: String,
+    number: usize,
+    text: String,
+    is_path: bool,
+}
 
 #[test]
 fn every_fact_of_the_requirements_is_in_its_file() {
@@ -85,8 +93,11 @@ fn every_fact_of_the_requirements_is_in_its_file() {
             None => None,
         };
         let asked = asked.unwrap_or(&requirement.text);
-        for fact in facts::of(asked, &requirement.of) {
+        for mut fact in facts::of(asked, &requirement.of) {
             let shown = fact.shown.clone();
+            if let Some(said) = row.says.get(&shown) {
+                fact.is_said(said);
+            }
             let found = find(&fact, requirement, row, &files);
             // A gap of one system is named with it: `EKS (CH)`.
             let of = fact.system.map_or("all", System::as_str);
@@ -168,9 +179,19 @@ fn files() -> BTreeMap<(System, &'static str), Vec<Line>> {
             for (path, file) in &rendered.files {
                 let place = format!("{example}/{folder}/{}/{path}", target.name);
                 // The path is a fact's place as well: file names are asked for.
-                lines.push((place.clone(), 1, path.clone()));
+                lines.push(Line {
+                    place: place.clone(),
+                    number: 1,
+                    text: path.clone(),
+                    is_path: true,
+                });
                 for (number, line) in file.text.lines().enumerate() {
-                    lines.push((place.clone(), number + 1, line.to_owned()));
+                    lines.push(Line {
+                        place: place.clone(),
+                        number: number + 1,
+                        text: line.to_owned(),
+                        is_path: false,
+                    });
                 }
             }
         }
@@ -191,6 +212,7 @@ fn find(
         None if requirement.of.is_empty() => all().collect(),
         None => requirement.of.clone(),
     };
+    let mut best: Option<(Worth, &Line)> = None;
     for target in &row.targets {
         for system in &systems {
             let lines = files
@@ -198,10 +220,48 @@ fn find(
                 .find(|((s, t), _)| s == system && t == target)
                 .map(|(_, lines)| lines.as_slice())
                 .unwrap_or_default();
-            if let Some((path, number, _)) = lines.iter().find(|(_, _, line)| fact.is_in(line)) {
-                return Some((path.clone(), *number));
+            for line in lines {
+                let worth = worth(fact, line);
+                let better = best.as_ref().is_none_or(|(before, _)| worth > *before);
+                if better && fact.is_in(&line.text) {
+                    if worth == Worth::Meant {
+                        return Some((line.place.clone(), line.number));
+                    }
+                    best = Some((worth, line));
+                }
             }
         }
     }
-    None
+    best.map(|(_, line)| (line.place.clone(), line.number))
+}
+
+/// How much it says that a fact is in a line: of several, the first of the best is the one that is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Worth {
+    /// Text about the files, and pictures of what runs.
+    Told,
+    /// What watches the system.
+    Watched,
+    /// The system itself.
+    Meant,
+}
+
+fn worth(fact: &Fact, line: &Line) -> Worth {
+    let text = line.text.trim_start();
+    let is_comment = ["#", "//", "/*", "<!--"]
+        .iter()
+        .any(|sign| text.starts_with(sign));
+    // A name of a file is what a path is asked for.
+    let is_name = fact.shown.contains(['.', '/']);
+    let about = ["README", "grafana-dashboard", ".example"];
+    if is_comment
+        || (line.is_path && !is_name)
+        || about.iter().any(|word| line.place.contains(word))
+    {
+        Worth::Told
+    } else if line.place.contains("/monitoring/") {
+        Worth::Watched
+    } else {
+        Worth::Meant
+    }
 }

@@ -62,6 +62,11 @@ pub(super) struct Fact {
 }
 
 impl Fact {
+    /// Nothing but `text` says it.
+    pub(super) fn is_said(&mut self, text: &str) {
+        self.needles = vec![text.to_lowercase()];
+    }
+
     /// Whether a line says it.
     pub(super) fn is_in(&self, line: &str) -> bool {
         // `terraform fmt` aligns what belongs together.
@@ -211,7 +216,7 @@ fn in_clause(clause: &str) -> Vec<Found> {
     take(&mut rest, &QUANTITY, &mut found, |c| {
         let mut needles = vec![c[0].to_lowercase()];
         if let Some(cores) = c[0].strip_suffix("000m") {
-            needles.push(format!("\"{cores}\""));
+            needles.push(format!("cpu: \"{cores}\""));
             needles.push(format!("cpu: {cores}"));
         }
         vec![(c[0].to_owned(), needles)]
