@@ -21,7 +21,8 @@ pub(super) fn objects(cluster: &Cluster<'_>, name: &Name, store: &Store) -> Vec<
     let resources = resources_or(&store.resources, (50, 250), (64, 256));
     let limit = resources.memory.map(|memory| memory.limit.0);
     let text = configuration(limit);
-    let config = format!("{name}-config");
+    // `NAME-config` may be the project's.
+    let config = format!("{name}-redis");
     let map = ConfigMap {
         metadata: cluster.meta(&config, name.as_str()),
         data: Some(BTreeMap::from([("redis.conf".to_owned(), text.clone())])),
@@ -66,7 +67,7 @@ pub(super) fn objects(cluster: &Cluster<'_>, name: &Name, store: &Store) -> Vec<
             Volume {
                 name: "config".to_owned(),
                 config_map: Some(ConfigMapVolumeSource {
-                    name: config,
+                    name: config.clone(),
                     ..ConfigMapVolumeSource::default()
                 }),
                 ..Volume::default()
@@ -76,7 +77,7 @@ pub(super) fn objects(cluster: &Cluster<'_>, name: &Name, store: &Store) -> Vec<
         ..PodSpec::default()
     };
     let annotations = BTreeMap::from([("checksum/config".to_owned(), checksum(&text))]);
-    let mut objects = vec![Object::typed(Stage::Config, format!("{name}-config"), &map)];
+    let mut objects = vec![Object::typed(Stage::Config, config.clone(), &map)];
     objects.extend(
         stateful(cluster, name, store, pod, annotations)
             .into_iter()
