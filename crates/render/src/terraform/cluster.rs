@@ -243,9 +243,15 @@ fn service_roles(facts: &Facts<'_>) -> String {
 
 /// Roles, policies of EKS, groups of the manifests, and whether only the namespace is theirs, of the access entries.
 fn entries(facts: &Facts<'_>) -> Vec<(&'static str, &'static str, &'static str, bool)> {
+    // Where releases are approved, changes go through the pipeline: as the manifests' roles have it.
+    let developer = if facts.plan.target.approval {
+        "AmazonEKSViewPolicy"
+    } else {
+        "AmazonEKSEditPolicy"
+    };
     let mut entries = vec![
         ("admin", "AmazonEKSClusterAdminPolicy", "admins", false),
-        ("developer", "AmazonEKSEditPolicy", "developers", true),
+        ("developer", developer, "developers", true),
         ("readonly", "AmazonEKSViewPolicy", "viewers", true),
     ];
     if facts.has.pipeline {

@@ -80,7 +80,7 @@ module "eks" {
     }
     developer = {
       role_arn   = module.iam.role_arns["developer"]
-      policy     = "AmazonEKSEditPolicy"
+      policy     = "AmazonEKSViewPolicy"
       group      = "django-app-developers"
       namespaces = [var.kubernetes_namespace]
     }

@@ -74,7 +74,7 @@ module "eks" {
     }
     developer = {
       role_arn   = module.iam.role_arns["developer"]
-      policy     = "AmazonEKSEditPolicy"
+      policy     = "AmazonEKSViewPolicy"
       group      = "items-redis-developers"
       namespaces = [var.kubernetes_namespace]
     }
