@@ -222,6 +222,9 @@ fn cadvisor(words: &Vocabulary<'_>) -> Map {
     job
 }
 
+/// A character that Kubernetes makes up names of: no vowels, so that `web-release-x2b4c` is no pod of `web`.
+const RANDOM: &str = "[bcdfghjklmnpqrstvwxz2456789]";
+
 /// The label `service` from the names of pods: those of Deployments, and those of the stores' StatefulSets.
 fn by_pod(words: &Vocabulary<'_>) -> Vec<Map> {
     let mut found = vec![];
@@ -229,7 +232,7 @@ fn by_pod(words: &Vocabulary<'_>) -> Vec<Map> {
     if !services.is_empty() {
         found.push(take(
             &["namespace", "pod"],
-            format!("{};({services})-[a-z0-9]+-[a-z0-9]{{5}}", words.namespace),
+            format!("{};({services})-{RANDOM}+-{RANDOM}{{5}}", words.namespace),
             "service",
         ));
     }
