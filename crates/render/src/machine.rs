@@ -96,6 +96,20 @@ impl<'a> Machine<'a> {
         }
     }
 
+    /// The folders of a service whose files Nginx answers with.
+    #[must_use]
+    pub fn static_folders(&self, service: &Service) -> Vec<String> {
+        let Source::Build(build) = &service.source else {
+            return vec![];
+        };
+        let folder = self.folder(build);
+        let files = service.static_files.values();
+        files
+            .map(|files| files.trim_start_matches("./").trim_end_matches('/'))
+            .map(|files| format!("{folder}/{files}"))
+            .collect()
+    }
+
     /// The folder with the programs of a build: a virtual environment's, or that of compiled ones.
     #[must_use]
     pub fn programs(&self, build: &Build) -> Option<String> {

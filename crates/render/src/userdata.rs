@@ -227,16 +227,12 @@ fn statics(machine: &Machine<'_>) -> Vec<serde_json::Value> {
             continue;
         }
         let folder = machine.folder(build);
-        let mut folders = String::new();
-        for files in service.static_files.values() {
-            let files = files.trim_start_matches("./");
-            let space = if folders.is_empty() { "" } else { " " };
-            folders.push_str(&format!("{space}{}", word(&format!("{folder}/{files}"))));
-        }
+        let folders = machine.static_folders(service);
+        let folders: Vec<String> = folders.iter().map(|folder| word(folder)).collect();
         statics.push(serde_json::json!({
             "service": name.as_str(),
             "folder": word(&folder),
-            "folders": folders,
+            "folders": folders.join(" "),
             "variables": format!("{}/{name}.env", machine.run_folder()),
             "python": word(&format!("{}/python", machine.programs(build).unwrap_or_default())),
         }));

@@ -349,6 +349,10 @@ fn execution(machine: &Machine<'_>, name: &Name, service: &Service) -> String {
             line!(text, "ReadWritePaths=-{}", command::quoted(path, false));
         }
     }
+    // What it is sent, such as uploads, lies beside the program, for Nginx.
+    for folder in machine.static_folders(service) {
+        line!(text, "ReadWritePaths=-{}", command::quoted(&folder, false));
+    }
     text
 }
 

@@ -80,7 +80,8 @@ retry systemctl restart << project >>-environment.service
 <% for static in statics %>
 
 log "static files of << static.service >>"
-install -d -m 0755 -o << user >> -g << user >> << static.folders >>
+# The service writes here what it is sent, and Nginx reads it.
+install -d -m 2755 -o << user >> -g www-data << static.folders >>
 (
   cd << static.folder >>
   set -a

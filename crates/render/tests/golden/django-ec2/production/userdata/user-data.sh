@@ -217,6 +217,8 @@ CPUQuota=50%
 MemoryMax=536870912
 StateDirectory=django-app
 StateDirectoryMode=0750
+ReadWritePaths=-/opt/django-app/source/app/media
+ReadWritePaths=-/opt/django-app/source/app/staticfiles
 END
 put 0644 /etc/systemd/system/django-app-web.service <<'END'
 [Unit]
@@ -246,6 +248,8 @@ CPUQuota=50%
 MemoryMax=536870912
 StateDirectory=django-app
 StateDirectoryMode=0750
+ReadWritePaths=-/opt/django-app/source/app/media
+ReadWritePaths=-/opt/django-app/source/app/staticfiles
 END
 put 0644 /etc/systemd/system/django-app.target <<'END'
 [Unit]
@@ -413,7 +417,8 @@ systemctl daemon-reload
 retry systemctl restart django-app-environment.service
 
 log "static files of web"
-install -d -m 0755 -o django-app -g django-app /opt/django-app/source/app/media /opt/django-app/source/app/staticfiles
+# The service writes here what it is sent, and Nginx reads it.
+install -d -m 2755 -o django-app -g www-data /opt/django-app/source/app/media /opt/django-app/source/app/staticfiles
 (
   cd /opt/django-app/source/app
   set -a
