@@ -30,8 +30,10 @@ pub(super) fn iam(facts: &Facts<'_>) -> Option<Module> {
     let mut context = serde_json::to_value(facts.has).unwrap_or_default();
     context["humans"] = humans.into();
     context["region"] = (facts.has.eks
-        || (facts.has.pipeline && (facts.has.ecr || facts.has.ec2 || facts.has.provision)))
-        .into();
+        || facts.has.pipeline
+            && (facts.has.ec2 || facts.has.ecr)
+            && facts.cloud.repository.is_some())
+    .into();
     let mut module = Module::new(
         "iam",
         "Who may do what: people with a second factor, and the pipeline.",

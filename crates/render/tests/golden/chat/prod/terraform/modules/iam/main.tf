@@ -4,8 +4,6 @@ data "aws_caller_identity" "current" {}
 
 data "aws_partition" "current" {}
 
-data "aws_region" "current" {}
-
 # People of this account take a role, and only with a second factor.
 data "aws_iam_policy_document" "with_mfa" {
   statement {
