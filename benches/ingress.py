@@ -12,6 +12,7 @@ Needs nginx, haproxy and wrk; a missing proxy is left out with a line that says 
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -100,11 +101,13 @@ class Proxy:
         return total
 
     def stop(self):
-        try:
+        # One that has ended by itself is no reason to leave the others running.
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGTERM)
-            self.process.wait(10)
-        except (ProcessLookupError, subprocess.TimeoutExpired):
-            os.killpg(self.process.pid, signal.SIGKILL)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
 
 
 def nginx(folder, conf, name):

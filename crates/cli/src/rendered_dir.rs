@@ -4,7 +4,7 @@
 //! written. So a file that somebody changed by hand is known, and is never written over without being asked; a file
 //! that is not rendered any more is deleted, and no other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::{Component, Path, PathBuf};
 
@@ -164,6 +164,8 @@ impl RenderedDir {
         files: &FileSet,
         changes: &[FileChange],
     ) -> anyhow::Result<()> {
+        // Most files lie in a folder that was just made.
+        let mut made = BTreeSet::new();
         for change in changes {
             let path = self.dir.join(&change.path);
             if change.kind == FileChangeKind::Removed {
@@ -174,6 +176,11 @@ impl RenderedDir {
             }
             let inner = change.path.strip_prefix(&format!("{target}/"));
             if let Some(file) = inner.and_then(|inner| files.get(inner)) {
+                if let Some(folder) = path.parent()
+                    && made.insert(folder.to_owned())
+                {
+                    make_folder(folder)?;
+                }
                 replace(&path, file)?;
             }
         }
@@ -194,6 +201,7 @@ impl RenderedDir {
             text,
             executable: false,
         };
+        make_folder(&self.dir)?;
         replace(&self.dir.join(MANIFEST), &file)
     }
 
@@ -224,12 +232,16 @@ fn sha256(text: &str) -> String {
         .collect()
 }
 
+fn make_folder(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
+}
+
+/// Writes a file in a folder that is there.
 fn replace(path: &Path, file: &File) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     let shown = path.display();
     let write = || -> std::io::Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder)?;
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".wharf-new");
         let new = folder.join(name);
