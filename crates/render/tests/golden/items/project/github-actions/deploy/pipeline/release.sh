@@ -41,6 +41,20 @@ for helper in $(named ".kind == \"Deployment\" and ($released | not)"); do
   k rollout status "deployment/$helper" --timeout="${seconds}s"
 done
 
+# Whether a Job has done its work; one that has failed is not waited for.
+complete() {
+  local end=$((SECONDS + seconds)) state
+  while ((SECONDS < end)); do
+    state=$(k get job "$1" --output jsonpath='{.status.conditions[?(@.status=="True")].type}')
+    case $state in
+      *Complete*) return 0 ;;
+      *Failed*) return 1 ;;
+    esac
+    sleep 2
+  done
+  return 1
+}
+
 # A Job cannot be changed: the one of the last release makes room.
 jobs=$(named "$migrates")
 for job in $jobs; do
@@ -48,9 +62,9 @@ for job in $jobs; do
 done
 apply "$migrates"
 for job in $jobs; do
-  if ! k wait --for=condition=complete "job/$job" --timeout="${seconds}s"; then
+  if ! complete "$job"; then
     k logs "job/$job" --tail=50 >&2 || true
-    echo "the release stops here: $job has failed, and what runs is as it was" >&2
+    echo "the release stops here: $job has failed or took too long, and what runs is as it was" >&2
     exit 1
   fi
 done
