@@ -31,5 +31,5 @@ export function App() {
     forget();
   }, [session, forget]);
 
-  return session ? <Chat session={session} onLogout={logout} onRefused={forget} /> : <Login onLogin={begin} />;
+  return session ? <Chat key={session.token} session={session} onLogout={logout} onRefused={forget} /> : <Login onLogin={begin} />;
 }

@@ -25,15 +25,16 @@ export function Chat({ session, onLogout, onRefused }: Props) {
   const [listed, setListed] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
   const [state, setState] = useState<State>("connecting");
-  const [live, setLive] = useState<Live | null>(null);
   const [listeners] = useState<Listeners>(() => new Set());
+  const [live] = useState(() => {
+    const pass = (event: Event): void => listeners.forEach((listener) => listener(event));
+    return new Live(session.token, pass, setState);
+  });
 
   useEffect(() => {
-    const pass = (event: Event): void => listeners.forEach((listener) => listener(event));
-    const live = new Live(session.token, pass, setState);
-    setLive(live);
+    live.start();
     return () => live.end();
-  }, [session.token, listeners]);
+  }, [live]);
 
   useEffect(() => {
     if (state === "refused") onRefused();

@@ -12,7 +12,7 @@ const END_PX = 80;
 interface Props {
   session: Session;
   room: Room;
-  live: Live | null;
+  live: Live;
   listeners: Listeners;
 }
 
@@ -98,7 +98,7 @@ export function RoomView({ session, room, live, listeners }: Props) {
       <p className="writing" aria-live="polite">
         {writing(here.writers)}
       </p>
-      <Composer onWrite={here.write} onTyping={() => live?.typing(room.id)} />
+      <Composer onWrite={here.write} onTyping={() => live.typing(room.id)} />
     </main>
   );
 }

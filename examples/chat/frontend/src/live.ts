@@ -25,14 +25,18 @@ export class Live {
   private readonly rooms = new Set<string>();
   private attempts = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private ended = false;
+  private ended = true;
   private welcome = false;
 
   constructor(
     private readonly token: string,
     private readonly onEvent: (event: Event) => void,
     private readonly onState: (state: State) => void,
-  ) {
+  ) {}
+
+  start(): void {
+    this.ended = false;
+    this.attempts = 0;
     window.addEventListener("online", this.now);
     this.open();
   }
@@ -56,6 +60,7 @@ export class Live {
     clearTimeout(this.timer);
     window.removeEventListener("online", this.now);
     this.socket?.close();
+    this.socket = null;
   }
 
   private say(said: object): void {
@@ -80,6 +85,7 @@ export class Live {
     const impatient = setTimeout(() => socket.close(), WELCOME_MS);
     socket.onopen = () => socket.send(JSON.stringify({ type: "hello", token: this.token }));
     socket.onmessage = (frame: MessageEvent<string>) => {
+      if (this.socket !== socket) return;
       const event = JSON.parse(frame.data) as Event;
       if (event.type === "welcome") {
         clearTimeout(impatient);

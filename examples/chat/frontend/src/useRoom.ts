@@ -15,7 +15,7 @@ export type Listeners = Set<(event: Event) => void>;
 
 type Step = (before: Timeline) => Timeline;
 
-export function useRoom(token: string, user: User, room: string, live: Live | null, listeners: Listeners) {
+export function useRoom(token: string, user: User, room: string, live: Live, listeners: Listeners) {
   const [state, change] = useReducer((before: Timeline, step: Step) => step(before), timeline.EMPTY, (empty) => ({
     ...empty,
     drafts: saved(user.id, room),
@@ -108,11 +108,11 @@ export function useRoom(token: string, user: User, room: string, live: Live | nu
       }
     };
     listeners.add(listener);
-    live?.join(room);
+    live.join(room);
     return () => {
       over = true;
       listeners.delete(listener);
-      live?.leave(room);
+      live.leave(room);
       timers.forEach(clearTimeout);
     };
   }, [token, room, user.id, live, listeners, again]);
