@@ -27,7 +27,7 @@ export function RoomView({ session, room, live, listeners }: Props) {
     if (list.current && atEnd.current) {
       list.current.scrollTop = list.current.scrollHeight;
     }
-  }, [here.messages, here.drafts]);
+  }, [here.messages, here.drafts, here.writers]);
 
   async function older() {
     const element = list.current;
@@ -98,7 +98,13 @@ export function RoomView({ session, room, live, listeners }: Props) {
       <p className="writing" aria-live="polite">
         {writing(here.writers)}
       </p>
-      <Composer onWrite={here.write} onTyping={() => live.typing(room.id)} />
+      <Composer
+        onWrite={(body) => {
+          atEnd.current = true;
+          here.write(body);
+        }}
+        onTyping={() => live.typing(room.id)}
+      />
     </main>
   );
 }

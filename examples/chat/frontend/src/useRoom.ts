@@ -89,6 +89,7 @@ export function useRoom(token: string, user: User, room: string, live: Live, lis
           break;
         case "message":
           change((before) => timeline.apply(before, [event.message]));
+          setWriters((before) => before.filter((one) => one.id !== event.message.author.id));
           break;
         case "presence":
           setUsers((before) => {
