@@ -1,4 +1,4 @@
-"""What Celery does, outside of requests. Each may be done twice: a worker that is killed leaves its task to another one."""
+"""What Celery does, outside of requests. Each may be done twice: a killed worker leaves its task to another one."""
 
 import logging
 from datetime import timedelta
