@@ -56,6 +56,8 @@ pub(crate) struct Job {
     cache: PathBuf,
     /// The build's arguments, as environment variables.
     args: Vec<(String, String)>,
+    /// The one program that is wanted of several.
+    program: Option<String>,
     links: BTreeMap<PathBuf, PathBuf>,
     progress: ProgressSink,
     detected: Detected,
@@ -144,12 +146,21 @@ async fn run(request: Request) -> Result<Artifact, BuildError> {
         artifacts,
         cache,
         args,
+        program: build.program,
         links,
         progress,
         detected,
     };
     if let Some(line) = &build.command {
         return script::build(&job, line).await;
+    }
+    if let (Some(program), Kind::Node(_) | Kind::Python(_) | Kind::Command) =
+        (&job.program, &job.detected.kind)
+    {
+        return Err(BuildError::NotCompiled {
+            dir: job.context.clone(),
+            program: program.clone(),
+        });
     }
     match job.detected.kind.clone() {
         Kind::Cargo(found) => cargo::build(&job, &found).await,

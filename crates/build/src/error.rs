@@ -57,6 +57,29 @@ pub enum BuildError {
         /// Where.
         dir: PathBuf,
     },
+    /// The build made programs, and not the one that is asked for.
+    #[error("{what} in {} makes no program `{program}`, only {there}", dir.display())]
+    OtherProgram {
+        /// What was built: `the Cargo package`.
+        what: &'static str,
+        /// Where.
+        dir: PathBuf,
+        /// The one that is asked for.
+        program: String,
+        /// The others, for people.
+        there: String,
+    },
+    /// One program of several is asked for, where there are not several.
+    #[error(
+        "`program: {program}` says nothing about {}, which neither Cargo nor Go builds: say with `command` what starts it",
+        dir.display()
+    )]
+    NotCompiled {
+        /// What would be built.
+        dir: PathBuf,
+        /// The one that is asked for.
+        program: String,
+    },
     /// A tool is not installed.
     #[error("`{tool}` is needed to build {} and is not installed: {install}", dir.display())]
     ToolMissing {

@@ -174,7 +174,8 @@ impl Engine {
     }
 
     fn launch(&mut self, id: &ReplicaId, saved: &SavedReplica) -> Result<Launch, EnvironmentError> {
-        let prepared = self.prepare(saved.release, &saved.service, None, &saved.ports)?;
+        let mut prepared = self.prepare(saved.release, &saved.service, None, &saved.ports)?;
+        name_host(&mut prepared.env, id);
         let release = self
             .releases
             .get(&saved.release)
@@ -270,7 +271,10 @@ impl Engine {
             // Only exec probes need them.
             Start::Adopt(_) => self
                 .prepare(saved.release, &saved.service, None, &saved.ports)
-                .map(|prepared| (prepared.cwd, prepared.env))
+                .map(|mut prepared| {
+                    name_host(&mut prepared.env, id);
+                    (prepared.cwd, prepared.env)
+                })
                 .unwrap_or_default(),
         };
         let target = Target {
@@ -533,4 +537,10 @@ fn unknown_release(release: ReleaseId) -> EnvironmentError {
     EnvironmentError(format!(
         "the release {release} is not in the state any more"
     ))
+}
+
+/// As in a container, each replica has a host name of its own, by which Celery and others tell their workers apart.
+fn name_host(env: &mut BTreeMap<String, String>, id: &ReplicaId) {
+    env.entry("HOSTNAME".to_owned())
+        .or_insert_with(|| id.to_string());
 }

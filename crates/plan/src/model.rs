@@ -171,6 +171,9 @@ pub struct Build {
     pub context: String,
     /// What builds it, run in `context`; none: detected from what lies there.
     pub command: Option<Command>,
+    /// Which program of a Cargo or Go build is kept; none: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
     /// A Dockerfile, relative to `context`; only the container driver and the renderers read it.
     pub dockerfile: Option<String>,
     /// The stage of the Dockerfile.

@@ -131,7 +131,7 @@ fn dockerfile(
                 source,
                 json!({
                     "header": header, "base": base, "packages": packages, "args": args, "health": health,
-                    "health_program": runtime::HEALTH_PROGRAM, "rename": parts.rename(), "folders": made,
+                    "health_program": runtime::HEALTH_PROGRAM, "program": parts.program(), "keep": parts.keep(), "folders": made,
                     "has_folders": !folders.is_empty(), "tail": tail,
                 }),
             )

@@ -10,7 +10,7 @@ from shop.logs import trace_id
 log = logging.getLogger("shop.requests")
 
 # Asked every few seconds by what watches; their lines would bury the others.
-QUIET = ("health", "metrics")
+QUIET = ("health", "live", "metrics")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 

@@ -8,6 +8,7 @@ from shop import metrics, views
 
 urlpatterns = [
     path("health", views.health, name="health"),
+    path("live", views.live, name="live"),
     path("metrics", metrics.exposition, name="metrics"),
     path("admin/", admin.site.urls),
     path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),

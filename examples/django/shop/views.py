@@ -34,6 +34,11 @@ def health(request):
     return JsonResponse(body, status=503 if failed else 200)
 
 
+def live(request):
+    """Whether this process answers. A restart brings no database back, so nothing else is asked."""
+    return JsonResponse({"status": "ok"})
+
+
 def register(request):
     form = UserCreationForm(request.POST or None)
     if request.method == "POST" and form.is_valid():

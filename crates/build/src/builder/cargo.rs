@@ -36,13 +36,7 @@ pub(super) async fn build(job: &Job, found: &Cargo) -> Result<Artifact, BuildErr
     }
     let step = Step::new(argv, &job.context).shown(shown).captured();
     let messages = run(step.env(job.args.clone()), &job.progress).await?;
-    let programs = programs(&messages);
-    if programs.is_empty() {
-        return Err(BuildError::NoProgram {
-            what: "the Cargo package",
-            dir: job.context.clone(),
-        });
-    }
+    let programs = wanted(job, "the Cargo package", programs(&messages))?;
     let mut record = Record::new();
     let named = found
         .default_run
@@ -55,6 +49,34 @@ pub(super) async fn build(job: &Job, found: &Cargo) -> Result<Artifact, BuildErr
     };
     record.default_command = procfile_command(job).or(main.map(|name| start(&job.context, &name)));
     assemble(job, "cargo", Scope::Source, programs, record).await
+}
+
+/// The programs that the artifact holds: all, or the one that the plan names.
+pub(super) fn wanted(
+    job: &Job,
+    what: &'static str,
+    mut programs: Vec<(String, PathBuf)>,
+) -> Result<Vec<(String, PathBuf)>, BuildError> {
+    if programs.is_empty() {
+        return Err(BuildError::NoProgram {
+            what,
+            dir: job.context.clone(),
+        });
+    }
+    let Some(program) = &job.program else {
+        return Ok(programs);
+    };
+    let names: Vec<String> = programs.iter().map(|(name, _)| name.clone()).collect();
+    programs.retain(|(name, _)| name == program);
+    if programs.is_empty() {
+        return Err(BuildError::OtherProgram {
+            what,
+            dir: job.context.clone(),
+            program: program.clone(),
+            there: names.join(", "),
+        });
+    }
+    Ok(programs)
 }
 
 /// How a program of `bin` is started: `./name`, or by `PATH` where the source has something else of that name.

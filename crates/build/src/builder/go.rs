@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Job;
 use super::assemble::assemble;
-use super::cargo::{procfile_command, start};
+use super::cargo::{procfile_command, start, wanted};
 use crate::artifact::{Artifact, Record};
 use crate::detect::Go;
 use crate::error::BuildError;
@@ -48,12 +48,6 @@ pub(super) async fn build(job: &Job, _found: &Go) -> Result<Artifact, BuildError
             )
         })
         .collect();
-    if names.is_empty() {
-        return Err(BuildError::NoProgram {
-            what: "the Go module",
-            dir: job.context.clone(),
-        });
-    }
     // The state of version control is not part of the program: it would change with every commit.
     let mut folder = output.clone().into_os_string();
     folder.push("/");
@@ -79,6 +73,7 @@ pub(super) async fn build(job: &Job, _found: &Go) -> Result<Artifact, BuildError
         .collect();
     programs.sort();
     programs.dedup();
+    let programs = wanted(job, "the Go module", programs)?;
     let mut record = Record::new();
     let main = if let [(only, _)] = programs.as_slice() {
         Some(start(&job.context, only))

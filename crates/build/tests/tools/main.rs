@@ -35,6 +35,7 @@ fn project(files: &[(&str, &str)]) -> Project {
         service: "web".parse().unwrap(),
         context: dir.path().to_owned(),
         build: Build {
+            program: None,
             context: ".".to_owned(),
             command: None,
             dockerfile: None,

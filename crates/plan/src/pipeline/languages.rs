@@ -136,6 +136,13 @@ pub(super) fn with_coverage(command: &str, least: Percent) -> Option<(String, &'
                 "coverage.lcov",
             ))
         }
+        // Its reporter of coverage, @vitest/coverage-v8, is a dependency of the package.
+        ("npx", Some("vitest")) => Some((
+            format!(
+                "{command} --coverage --coverage.reporter=lcov --coverage.reporter=text --coverage.thresholds.lines={number}"
+            ),
+            "coverage/lcov.info",
+        )),
         ("npm", Some("test")) => Some((
             format!(
                 "{command} -- --coverage --coverageReporters=lcov --coverageReporters=text --coverageThreshold='{{\"global\":{{\"lines\":{number}}}}}'"

@@ -93,8 +93,14 @@ fn a_coverage_gate_is_said_to_the_tool() {
     assert!(scripts_of(job(&eks, "test-unit")).contains("--cov-fail-under=80"));
     let items = graph(EXAMPLES[3]);
     assert!(scripts_of(job(&items, "test-unit")).contains("--fail-under-lines 85"));
-    let chat = graph(EXAMPLES[0]);
-    assert!(scripts_of(job(&chat, "test-jest")).contains("{\"lines\":80}"));
+    let said = |command: &str| {
+        let least = "80%".parse().expect("a share");
+        super::languages::with_coverage(command, least).map(|(command, _)| command)
+    };
+    assert!(said("npm test").is_some_and(|command| command.contains("{\"lines\":80}")));
+    let vitest = said("npx vitest run");
+    assert!(vitest.is_some_and(|command| command.contains("--coverage.thresholds.lines=80")));
+    assert_eq!(said("make test"), None);
 }
 
 #[test]

@@ -92,6 +92,7 @@ impl Resolver<'_> {
                 .cloned()
                 .unwrap_or_else(|| ".".to_owned()),
             command: build.command.value().map(command),
+            program: self.program(build),
             dockerfile: build.dockerfile.value().cloned(),
             target: build.target.value().cloned(),
             args: args
@@ -102,6 +103,42 @@ impl Resolver<'_> {
                 .collect(),
             toolchain: self.toolchain(build),
         }))
+    }
+
+    fn program(&mut self, build: &spec::Build) -> Option<String> {
+        let program = build.program.get()?;
+        // What Cargo accepts; Go's are names of folders.
+        let inner = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        let name = program.value.0.as_str();
+        if !name.bytes().all(inner) || !name.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+            let message = "expected the name of a program, such as backend";
+            self.report(Diagnostic::error(
+                Code::BAD_VALUE,
+                program.span.clone(),
+                message,
+            ));
+        }
+        if let Some(command) = build.command.get() {
+            let message = "with a `command`, that decides which programs there are";
+            self.report(
+                Diagnostic::error(Code::EXCLUSIVE, program.span.clone(), message)
+                    .related(command.span.clone(), "the command"),
+            );
+        }
+        if let Some(language) = build.language.get()
+            && matches!(
+                language.value,
+                spec::Language::Python | spec::Language::Node
+            )
+        {
+            let message = "only a Cargo or Go build has several programs";
+            self.report(
+                Diagnostic::error(Code::EXCLUSIVE, program.span.clone(), message)
+                    .related(language.span.clone(), "the language")
+                    .help("say what starts it with the service's `command`"),
+            );
+        }
+        Some(name.to_owned())
     }
 
     fn toolchain(&mut self, build: &spec::Build) -> Option<Toolchain> {

@@ -23,7 +23,7 @@ COPY . .
 RUN --mount=type=cache,target=/go/pkg/mod,sharing=locked \
     --mount=type=cache,target=/root/.cache/go-build,sharing=locked \
     mkdir -p /out/bin \
-    && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /out/bin/ ./...<< rename >>
+    && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /out/bin/ ./...<< keep >>
 << folders >>
 
 FROM scratch

@@ -133,8 +133,24 @@ impl<'a> Parts<'a> {
             .filter_map(|name| services.get(*name).map(|service| (*name, service)))
     }
 
-    /// What gives the only program the name under which a service without a command starts it.
-    pub(super) fn rename(&self) -> String {
+    /// What Cargo is told where one program of several is wanted.
+    pub(super) fn program(&self) -> String {
+        let program = self.image.build.program.as_deref();
+        program.map_or_else(String::new, |program| format!(" --bin {}", word(program)))
+    }
+
+    /// What keeps the one program that is wanted of several, or gives the only one the name under which a service without
+    /// a command starts it.
+    pub(super) fn keep(&self) -> String {
+        if let Some(program) = &self.image.build.program {
+            return match self.toolchain.language {
+                Language::Go => format!(
+                    " \\\n    && find /out/bin -type f ! -name {} -delete",
+                    word(program)
+                ),
+                _ => String::new(),
+            };
+        }
         if self
             .services()
             .all(|(_, service)| service.command.is_some())

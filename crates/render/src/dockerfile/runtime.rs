@@ -83,7 +83,10 @@ pub(crate) fn start(image: &Name, service: &Service) -> Option<Vec<String>> {
     let framework = build.toolchain.as_ref()?.framework;
     let port = service.primary_port_number();
     match (runtime?, framework) {
-        (Runtime::Bare, _) => Some(vec![format!("{FOLDER}/{image}")]),
+        (Runtime::Bare, _) => {
+            let program = build.program.as_deref().unwrap_or(image.as_str());
+            Some(vec![format!("{FOLDER}/{program}")])
+        }
         (Runtime::Node, _) => Some(argv(&["node", "."])),
         (Runtime::Python, Some(Framework::Django)) => {
             let package = settings_package(service)?;

@@ -26,7 +26,7 @@ COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/usr/local/cargo/git,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
-    cargo install --path . --locked --no-track --root /out --target "$(uname -m)-unknown-linux-gnu"<< rename >>
+    cargo install --path .<< program >> --locked --no-track --root /out --target "$(uname -m)-unknown-linux-gnu"<< keep >>
 << folders >>
 
 FROM scratch

@@ -72,6 +72,39 @@ services:
 }
 
 #[test]
+fn one_program_of_several_is_in_an_image() {
+    let file = |language: &str| {
+        format!(
+            "
+name: chat
+services:
+  backend:
+    build: {{ context: ., language: {language}, program: api }}
+    port: 8000
+"
+        )
+    };
+    let rust = dockerfile(&file("rust"), "backend");
+    check(
+        &rust,
+        &[
+            "cargo install --path . --bin api --locked",
+            "CMD [\"/app/api\"]",
+        ],
+        &["test \"$#\" -eq 1"],
+    );
+    let go = dockerfile(&file("go"), "backend");
+    check(
+        &go,
+        &[
+            "\n    && find /out/bin -type f ! -name api -delete",
+            "CMD [\"/app/api\"]",
+        ],
+        &["test \"$#\" -eq 1"],
+    );
+}
+
+#[test]
 fn a_django_image_collects_its_files_without_secrets() {
     let text = dockerfile(
         "

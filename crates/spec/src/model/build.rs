@@ -13,6 +13,9 @@ record! {
         /// What builds it, run in the folder. Default: detected from what lies there.
         [example "make release"]
         command: Command,
+        /// Which program of a Cargo or Go build this service is, where there are several.
+        [example "backend"]
+        program: Word,
         /// The Dockerfile, relative to the folder.
         dockerfile: String,
         /// The stage of the Dockerfile.

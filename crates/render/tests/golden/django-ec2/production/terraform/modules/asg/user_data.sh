@@ -110,7 +110,7 @@ secret_key=$(secret django-app/production/secret-key)
 
 write web 'django-app-web.service' <<VALUES
 DATABASE_URL="postgresql://postgres:$(encode "$db_password")@${db_host}:5432/postgresDB?sslmode=require"
-DJANGO_SETTINGS_MODULE="config.settings"
+DJANGO_SETTINGS_MODULE="shop.settings"
 PORT="8000"
 SECRET_KEY="$(escape "$secret_key")"
 VALUES
@@ -230,7 +230,7 @@ PartOf=django-app.target
 
 [Service]
 Type=notify
-ExecStart=/opt/django-app/venv/web/bin/gunicorn config.wsgi:application --bind 0.0.0.0:8000 --workers 3
+ExecStart=/opt/django-app/venv/web/bin/gunicorn shop.wsgi:application --bind 0.0.0.0:8000 --workers 3
 NotifyAccess=main
 ExecReload=/bin/kill -s HUP $MAINPID
 Restart=always
