@@ -10,7 +10,7 @@ check:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
     cargo xtask tidy
     cargo xtask docs --check
-    shellcheck .ci/run .ci/render-all .ci/rootfs .ci/rootfs.d/inside
+    shellcheck .ci/run .ci/render-all .ci/examples .ci/rootfs .ci/rootfs.d/inside
 
 # Every test. What needs a server that is not installed says so and is skipped.
 test *ARGS:

@@ -41,7 +41,7 @@ class Person {
 
   async say(body) {
     this.said.push(body);
-    const field = this.page.getByLabel("Message", { exact: true });
+    const field = this.page.locator('textarea[name="message"]');
     await field.fill(body);
     await field.press("Enter");
   }

@@ -1,6 +1,7 @@
 //! The chat in two browsers: what two people see while everything beneath them is released and killed.
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::browser::{self, Browser};
 use crate::http;
@@ -14,6 +15,8 @@ fn two_people_talk_through_releases_and_a_kill() {
         return;
     }
     let mut stack = Stack::of_copy("chat", &[]);
+    // The sockets have to move while somebody looks.
+    stack.change("wharf.yaml", "drain_timeout: 60s", "drain_timeout: 3s");
     stack.up();
     let Some(mut browser) = Browser::start("chat", &stack.url) else {
         return;
@@ -64,6 +67,12 @@ fn release(stack: &Stack, browser: &mut Browser, service: &str) {
         !after.iter().any(|pid| before.contains(pid)),
         "{service} was not released: {before:?} {after:?}"
     );
+    wait_for("the old replicas to have let go", || {
+        let ps = stack.ps();
+        let replicas = find(&ps["services"], "name", service)["replicas"].as_array();
+        let draining = |replica: &Value| replica["state"] == "draining";
+        !replicas.is_some_and(|replicas| replicas.iter().any(draining))
+    });
     browser.say(&format!("released {service}"));
     browser.expect(&format!("talking after {service}"));
 }
@@ -75,7 +84,7 @@ fn kill_one_with_sockets(stack: &Stack) {
     let replicas = find(&ps["services"], "name", "websocket")["replicas"].as_array();
     let holder = replicas.unwrap().iter().find(|replica| {
         let url = format!("http://127.0.0.1:{}", replica["port"]);
-        // One that drains may be gone meanwhile.
+        // One that stands by may be gone meanwhile.
         replica["state"] == "ready"
             && http::send(&url, "GET", "/metrics", None).is_ok_and(|metrics| {
                 metrics.body.lines().any(|line| {

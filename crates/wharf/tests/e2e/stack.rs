@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::http::{self, Answer};
 
 /// No command takes longer, cold builds on two busy cores included.
-const DEADLINE: Duration = Duration::from_secs(600);
+const DEADLINE: Duration = Duration::from_secs(1200);
 /// Nothing that is waited for takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -395,7 +395,12 @@ fn copy(from: &Path, to: &Path) {
         if path.is_dir() && !MADE.iter().any(|made| name == *made) {
             copy(&path, &to.join(name));
         } else if path.is_file() {
-            fs::copy(&path, to.join(name)).unwrap();
+            let made = to.join(name);
+            fs::copy(&path, &made).unwrap();
+            // As old as the original, or cargo would build it anew every time.
+            let modified = path.metadata().unwrap().modified().unwrap();
+            let made = fs::OpenOptions::new().write(true).open(made).unwrap();
+            made.set_modified(modified).unwrap();
         }
     }
 }

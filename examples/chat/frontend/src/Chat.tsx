@@ -89,7 +89,7 @@ export function Chat({ session, onLogout, onRefused }: Props) {
         </button>
         <h1>{room ? room.name : "Chat"}</h1>
         <p className="state" role="status" data-state={state}>
-          {STATES[state]}
+          <span>{STATES[state]}</span>
         </p>
         <p className="me">{session.user.name}</p>
         <button type="button" onClick={onLogout}>

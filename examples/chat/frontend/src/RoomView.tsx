@@ -28,6 +28,16 @@ export function RoomView({ session, room, live, listeners }: Props) {
       list.current.scrollTop = list.current.scrollHeight;
     }
   }, [here.messages, here.drafts, here.writers]);
+  // So too when a keyboard comes up or a phone is turned.
+  useEffect(() => {
+    const element = list.current;
+    if (!element) return;
+    const observer = new ResizeObserver(() => {
+      if (atEnd.current) element.scrollTop = element.scrollHeight;
+    });
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
 
   async function older() {
     const element = list.current;
