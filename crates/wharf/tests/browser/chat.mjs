@@ -179,7 +179,11 @@ run(async () => {
   // On a phone the list of rooms and the form that changes a message are in the way of nothing.
   await anna.page.getByRole("button", { name: /^Edit: Hello/ }).click();
   await inspect(anna.page, "room-editing");
-  await anna.page.getByRole("button", { name: "Cancel" }).click();
+  await anna.page.keyboard.press("End");
+  await anna.page.keyboard.type(" (I am.)");
+  await anna.page.getByRole("button", { name: "Save" }).click();
+  anna.said[0] += " (I am.)";
+  await ben.sees(anna.said[0]);
   await inspect(anna.page, "room");
   const phone = anna.page;
   await phone.setViewportSize(PHONE);
@@ -213,6 +217,7 @@ run(async () => {
       say("talking after backend");
     },
     "released websocket": async () => {
+      await until("each to have lost and found the socket", async () => (await lost(both)).every((lost) => lost));
       await heard(both);
       say("talking after websocket");
     },
@@ -228,10 +233,8 @@ run(async () => {
       say("watching");
     },
     killed: async () => {
-      await until("somebody to lose and to find the socket", async () => {
-        const states = await Promise.all(both.map((person) => person.page.evaluate(() => window.states)));
-        return states.some((states) => states.includes("reconnecting")) && states.every((states) => states.at(-1) === "connected");
-      });
+      await until("somebody to lose and to find the socket", async () => (await lost(both)).some((lost) => lost));
+      await Promise.all(both.map((person) => person.connected()));
       await heard(both);
       say("connected again");
     },
@@ -254,7 +257,15 @@ run(async () => {
     assert.deepEqual(person.page.problems, []);
   }
   await inspect(ben.page, "room-after-releases");
+  say(`${anna.said.length} messages of anna and ${ben.said.length} of ben: each once, in both browsers and in the history`);
 });
+
+/** Whether the indicator told each that the socket was lost, and that there is one again. */
+function lost(both) {
+  return Promise.all(
+    both.map((person) => person.page.evaluate(() => window.states.includes("reconnecting") && window.states.at(-1) === "connected")),
+  );
+}
 
 /** Each has been heard by the other, a few times. */
 async function heard(both) {

@@ -40,11 +40,11 @@ fn two_people_talk_through_releases_and_a_kill() {
         "FEATURE_TYPING_INDICATORS: \"false\"",
     );
     stack.change("wharf.yaml", typing, changed);
+    watch(&mut browser);
     release(&stack, &mut browser, "websocket");
 
     // The indicator tells of a socket that is lost, and that there is one again.
-    browser.say("watch");
-    browser.expect("watching");
+    watch(&mut browser);
     kill_one_with_sockets(&stack);
     browser.say("killed");
     browser.expect("connected again");
@@ -54,7 +54,15 @@ fn two_people_talk_through_releases_and_a_kill() {
 
     // Everything that was written is there once, in both browsers and in the history.
     browser.say("end");
+    eprintln!("{}", browser.hear());
     browser.end();
+}
+
+/// From here on it is kept what the indicator tells.
+#[track_caller]
+fn watch(browser: &mut Browser) {
+    browser.say("watch");
+    browser.expect("watching");
 }
 
 /// Releases what was changed in the middle of the conversation, and waits for both to have gone on talking.

@@ -1,4 +1,4 @@
-import { type FormEvent, type KeyboardEvent, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { type FormEvent, type KeyboardEvent, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 
 import type { Message, Room, Session } from "./api";
 import type { Live } from "./live";
@@ -22,22 +22,21 @@ export function RoomView({ session, room, live, listeners }: Props) {
   const atEnd = useRef(true);
   const [reading, setReading] = useState(false);
 
-  // Who is at the end stays there; who reads further up is left alone.
-  useLayoutEffect(() => {
-    if (list.current && atEnd.current) {
+  // Who is at the end stays there; who reads further up, or changes a message, is left alone.
+  const stay = useCallback(() => {
+    if (list.current && atEnd.current && !list.current.querySelector("form")) {
       list.current.scrollTop = list.current.scrollHeight;
     }
-  }, [here.messages, here.drafts, here.writers]);
+  }, []);
+  useLayoutEffect(stay, [stay, here.messages, here.drafts, here.writers]);
   // So too when a keyboard comes up or a phone is turned.
   useEffect(() => {
     const element = list.current;
     if (!element) return;
-    const observer = new ResizeObserver(() => {
-      if (atEnd.current) element.scrollTop = element.scrollHeight;
-    });
+    const observer = new ResizeObserver(stay);
     observer.observe(element);
     return () => observer.disconnect();
-  }, []);
+  }, [stay]);
 
   async function older() {
     const element = list.current;
@@ -129,6 +128,17 @@ function MessageView({ message, mine, onEdit }: MessageProps) {
   const [text, setText] = useState<string | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const posted = new Date(message.posted_at);
+  const editing = text !== null;
+
+  // The focus goes where the work is, and back.
+  const field = useRef<HTMLTextAreaElement>(null);
+  const button = useRef<HTMLButtonElement>(null);
+  const wasEditing = useRef(false);
+  useEffect(() => {
+    if (editing) field.current?.focus();
+    else if (wasEditing.current) button.current?.focus();
+    wasEditing.current = editing;
+  }, [editing]);
 
   async function submit(event: FormEvent) {
     event.preventDefault();
@@ -150,19 +160,19 @@ function MessageView({ message, mine, onEdit }: MessageProps) {
           {posted.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}
         </time>
         {message.edited_at && " (edited)"}
-        {mine && text === null && (
-          <button type="button" className="link" onClick={() => setText(message.body)} aria-label={`Edit: ${message.body.slice(0, 40)}`}>
+        {mine && !editing && (
+          <button ref={button} type="button" className="link" onClick={() => setText(message.body)} aria-label={`Edit: ${message.body.slice(0, 40)}`}>
             Edit
           </button>
         )}
       </p>
-      {text === null ? (
+      {!editing ? (
         <p className="body">{message.body}</p>
       ) : (
         <form onSubmit={submit} className="edit">
           <label>
             <span className="hidden">New text</span>
-            <textarea value={text} onChange={(event) => setText(event.target.value)} maxLength={BODY_MAX} rows={2} required />
+            <textarea ref={field} value={text} onChange={(event) => setText(event.target.value)} maxLength={BODY_MAX} rows={2} required />
           </label>
           <button type="submit">Save</button>
           <button type="button" onClick={() => setText(null)}>
