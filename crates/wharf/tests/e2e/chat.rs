@@ -24,11 +24,8 @@ fn two_people_talk_through_releases_and_a_kill() {
     // Two accounts, every page looked at, messages both ways, a reload. Then both write all the time.
     browser.expect("talking");
 
-    let (head, changed) = (
-        "<title>Chat</title>",
-        "<title>Chat</title>\n    <meta name=\"release\" content=\"2\" />",
-    );
-    stack.change("frontend/index.html", head, changed);
+    let (hint, changed) = ("placeholder=\"Message\"", "placeholder=\"Go on\"");
+    stack.change("frontend/src/RoomView.tsx", hint, changed);
     release(&stack, &mut browser, "frontend");
 
     let (limit, changed) = ("POSTS_PER_10S: \"30\"", "POSTS_PER_10S: \"40\"");
