@@ -17,7 +17,7 @@ fn compose_files() {
         // In a container a command may name its port; whoever imports it is told what to write instead.
         let mut others = diagnostics
             .iter()
-            .filter(|found| found.code != Code::FIXED_PORT);
+            .filter(|found| found.code != Code::FIXED_PORT.id);
         assert!(
             others.next().is_none(),
             "{}:\n{}\n{text}",
