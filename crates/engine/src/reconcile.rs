@@ -161,11 +161,32 @@ impl Engine {
                 return Some(reason);
             }
         }
-        if self.one_shot_done(name, release) {
-            None
-        } else {
-            Some("its release command".to_owned())
+        if !self.one_shot_done(name, release) {
+            return Some("its release command".to_owned());
         }
+        self.others_release_command(name)
+    }
+
+    /// A release command of another service that new replicas of `name` wait for: what it prepares (the tables of a
+    /// database that both use) may be what the new program needs. One that itself needs `name` is not waited for.
+    fn others_release_command(&mut self, name: &Name) -> Option<String> {
+        let target = self.target()?;
+        let services = &target.plan.services;
+        let others: Vec<_> = services
+            .iter()
+            .filter(|(other, service)| service.release.is_some() && !needs(services, other, name))
+            .filter_map(|(other, service)| {
+                let release = target.revisions.get(other)?.release;
+                Some((other.clone(), release, service.needs.clone()))
+            })
+            .collect();
+        others.into_iter().find_map(|(other, release, needs)| {
+            let ready = needs
+                .iter()
+                .all(|(needed, condition)| self.unmet(needed, *condition).is_none());
+            (!ready || !self.one_shot_done(&other, release))
+                .then(|| format!("the release command of `{other}`"))
+        })
     }
 
     fn unmet(&self, needed: &Name, condition: Condition) -> Option<String> {
@@ -265,6 +286,26 @@ fn gone(target: ReleaseId) -> Wanted {
             keep_old: std::time::Duration::from_secs(600),
         },
     }
+}
+
+/// Whether `service` is `needed` or, by way of others, needs it.
+fn needs(
+    services: &std::collections::BTreeMap<Name, Service>,
+    service: &Name,
+    needed: &Name,
+) -> bool {
+    let mut found = vec![service];
+    let mut at = 0;
+    while let Some(name) = found.get(at) {
+        let further = services.get(*name).into_iter();
+        for next in further.flat_map(|service| service.needs.keys()) {
+            if !found.contains(&next) {
+                found.push(next);
+            }
+        }
+        at += 1;
+    }
+    found.contains(&needed)
 }
 
 /// The services, each after the services that it needs.
