@@ -74,7 +74,8 @@ record! {
         [also "depends_on" "dependsOn" "requires"]
         [example "[backend]"]
         needs: Needs,
-        /// A command that runs once in each release before its first new replica, such as a migration.
+        /// A command that runs once in each release, such as a migration: before new replicas of this service, and of
+        /// every other that it does not need.
         [also "pre_deploy" "migrate"]
         [example "./manage.py migrate"]
         release: Release,
