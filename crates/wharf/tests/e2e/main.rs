@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod browser;
+mod chat;
 mod commands;
 mod contract;
 mod failing;
 mod http;
+mod installed;
 mod items;
 mod leftovers;
 mod order;

@@ -21,9 +21,24 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A project; everything of it is stopped and removed at the end of the test.
 pub(crate) struct Stack {
-    folder: tempfile::TempDir,
+    temporary: tempfile::TempDir,
+    /// The project's folder.
+    folder: PathBuf,
+    /// What its commands find in their environment beside the test's own.
+    environment: Vec<(&'static str, PathBuf)>,
     pub(crate) url: String,
 }
+
+/// What is made from an example's sources, and not one of them.
+const MADE: [&str; 7] = [
+    "node_modules",
+    "target",
+    "dist",
+    ".wharf",
+    ".venv",
+    "__pycache__",
+    ".pytest_cache",
+];
 
 /// What a command did.
 pub(crate) struct Done {
@@ -65,17 +80,37 @@ impl Done {
 impl Stack {
     /// A project with this file. `$ACTOR` stands for the program in `examples/actor.rs`.
     pub(crate) fn new(file: &str) -> Self {
-        let folder = tempfile::Builder::new()
+        let stack = Self::empty();
+        stack.write(file);
+        stack
+    }
+
+    fn empty() -> Self {
+        let temporary = tempfile::Builder::new()
             .prefix("wharf-e2e-")
             .tempdir()
             .unwrap();
         // A replica runs as another user where the test runs as root; it has to get through.
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let stack = Self {
-            folder,
+        fs::set_permissions(temporary.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        Self {
+            folder: temporary.path().to_owned(),
+            temporary,
+            environment: vec![],
             url: String::new(),
-        };
-        stack.write(file);
+        }
+    }
+
+    /// A copy of an example as a clean clone has it, with the folders `beside` it that its file points at. What cargo
+    /// builds for it is kept for the next time.
+    pub(crate) fn of_copy(example: &str, beside: &[&str]) -> Self {
+        let mut stack = Self::empty();
+        for name in [example].iter().chain(beside) {
+            let from = repository().join("examples").join(name);
+            copy(&from, &stack.temporary.path().join(name));
+        }
+        stack.folder = stack.temporary.path().join(example);
+        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("examples");
+        stack.environment.push(("CARGO_TARGET_DIR", kept));
         stack
     }
 
@@ -85,7 +120,16 @@ impl Stack {
     }
 
     pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+        &self.folder
+    }
+
+    /// Replaces text in a file of the project, which has to be there.
+    #[track_caller]
+    pub(crate) fn change(&self, file: &str, from: &str, to: &str) {
+        let path = self.folder.join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "no {from:?} in {file}");
+        fs::write(path, text.replace(from, to)).unwrap();
     }
 
     /// Another content for the file.
@@ -98,22 +142,27 @@ impl Stack {
             "the test service is missing: run `cargo build -p wharf --examples`"
         );
         let text = file.replace("$ACTOR", actor.to_str().unwrap());
-        fs::write(self.folder.path().join("wharf.yaml"), text).unwrap();
+        fs::write(self.folder.join("wharf.yaml"), text).unwrap();
     }
 
     /// Runs `wharf ARGUMENTS` in the project's folder to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Done {
-        run(self.folder.path(), arguments)
+        run(self.command(arguments), arguments)
     }
 
     /// Starts `wharf ARGUMENTS` and leaves it running, without its output.
     pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
-        let mut command = wharf(self.folder.path(), arguments);
-        command
+        self.command(arguments)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = wharf(&self.folder, arguments);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
     }
 
     /// Starts everything; ready when this returns.
@@ -280,8 +329,7 @@ fn wharf(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn run(folder: &Path, arguments: &[&str]) -> Done {
-    let mut command = wharf(folder, arguments);
+fn run(mut command: Command, arguments: &[&str]) -> Done {
     // Files, not pipes: what stays behind in the background may hold on to them.
     let (output, errors) = (
         tempfile::NamedTempFile::new().unwrap(),
@@ -339,6 +387,19 @@ pub(crate) fn example_file(example: &str, version: &str) -> String {
     changed
 }
 
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap();
+        if path.is_dir() && !MADE.iter().any(|made| name == *made) {
+            copy(&path, &to.join(name));
+        } else if path.is_file() {
+            fs::copy(&path, to.join(name)).unwrap();
+        }
+    }
+}
+
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../..")
@@ -390,18 +451,4 @@ pub(crate) fn with_environment(variable: &str) -> Vec<u64> {
 pub(crate) fn kill(pid: u64, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).unwrap();
     kill_process(pid, signal).unwrap();
-}
-
-/// False, with the reason printed, where a program that a test needs is missing; a failure under
-/// `WHARF_TEST_REQUIRE=all`.
-pub(crate) fn installed(program: &str, present: bool) -> bool {
-    if !present {
-        let required = std::env::var("WHARF_TEST_REQUIRE").is_ok_and(|value| value == "all");
-        assert!(
-            !required,
-            "{program} is not installed, and WHARF_TEST_REQUIRE=all asks for it"
-        );
-        eprintln!("skipped: {program} is not installed");
-    }
-    present
 }

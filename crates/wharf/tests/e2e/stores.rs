@@ -1,18 +1,12 @@
 //! Services on real stores, which Wharf starts itself.
 
-use std::path::Path;
-
 use crate::http;
-use crate::stack::{Stack, installed};
-
-fn on_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-}
+use crate::installed;
+use crate::stack::Stack;
 
 #[test]
 fn items_on_redis_share_and_keep_what_is_posted() {
-    if !installed("redis-server", on_path("redis-server")) {
+    if !installed::redis() {
         return;
     }
     let mut stack = Stack::of_example("items-redis", "1.0.0");
@@ -30,8 +24,7 @@ fn items_on_redis_share_and_keep_what_is_posted() {
 
 #[test]
 fn rows_in_postgres_survive_down_and_a_killed_engine() {
-    let server = Path::new("/usr/lib/postgresql").is_dir() || on_path("postgres");
-    if !installed("postgresql", server && on_path("psql")) {
+    if !installed::postgres() {
         return;
     }
     let mut stack = Stack::new(
