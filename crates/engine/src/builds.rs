@@ -42,7 +42,7 @@ impl Engine {
                     let request = Request {
                         service: name.clone(),
                         context: release.base_dir.join(&build.context),
-                        build: build.clone(),
+                        build: (**build).clone(),
                         command: service.command.clone(),
                         links: volume_links(&self.state, &release.base_dir, service),
                         artifacts: self.state.artifacts(name),

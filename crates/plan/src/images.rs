@@ -30,7 +30,7 @@ pub fn built(plan: &Plan) -> Vec<BuiltImage<'_>> {
         let Source::Build(build) = &service.source else {
             continue;
         };
-        match images.iter_mut().find(|image| image.build == build) {
+        match images.iter_mut().find(|image| *image.build == **build) {
             Some(image) => image.services.push(name),
             None => images.push(BuiltImage {
                 name,

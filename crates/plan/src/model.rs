@@ -157,7 +157,7 @@ impl Service {
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// Source code.
-    Build(Build),
+    Build(Box<Build>),
     /// A finished container image.
     Image(String),
     /// Nothing to build: `command` is a program of this machine.

@@ -14,6 +14,12 @@ pub(crate) fn postgres() -> bool {
     installed("postgresql", server && program("psql").is_some())
 }
 
+/// PgBouncer, for the pool of a store.
+pub(crate) fn pgbouncer() -> bool {
+    let found = program("pgbouncer").is_some() || Path::new("/usr/sbin/pgbouncer").is_file();
+    installed("pgbouncer", found)
+}
+
 /// Where a program is.
 pub(crate) fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();

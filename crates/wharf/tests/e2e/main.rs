@@ -6,6 +6,7 @@ mod browser;
 mod chat;
 mod commands;
 mod contract;
+mod django;
 mod failing;
 mod http;
 mod installed;
