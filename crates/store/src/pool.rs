@@ -228,6 +228,16 @@ impl PoolSite {
         }
     }
 
+    /// That it did not answer in time.
+    #[must_use]
+    pub fn silent(&self) -> StoreError {
+        StoreError::Connection {
+            address: self.credentials().address(),
+            what: "did not answer in time".to_owned(),
+            source: None,
+        }
+    }
+
     fn folder(&self) -> PathBuf {
         self.dir.join("pool")
     }

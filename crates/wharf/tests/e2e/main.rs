@@ -9,6 +9,7 @@ mod http;
 mod items;
 mod leftovers;
 mod order;
+mod pools;
 mod releases;
 mod render;
 mod resilience;
