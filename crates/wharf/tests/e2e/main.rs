@@ -14,5 +14,6 @@ mod releases;
 mod render;
 mod resilience;
 mod secrets;
+mod singletons;
 mod stack;
 mod stores;
