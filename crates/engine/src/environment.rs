@@ -33,6 +33,19 @@ pub(crate) struct StoreAddress {
     pub(crate) credentials: Credentials,
     /// An external store's URL as it was given.
     pub(crate) url: Option<String>,
+    /// Where its pool listens, if it has one.
+    pub(crate) pool_port: Option<u16>,
+}
+
+impl StoreAddress {
+    /// The address of its pool, for a release whose plan has one: those before it keep to the server.
+    fn pooled(&self) -> Option<Credentials> {
+        Some(Credentials {
+            host: "127.0.0.1".to_owned(),
+            port: self.pool_port?,
+            ..self.credentials.clone()
+        })
+    }
 }
 
 /// What the templates of a service may refer to.
@@ -44,6 +57,9 @@ pub(crate) struct Context<'a> {
     /// The stable internal ports of services that others refer to.
     pub(crate) services: &'a BTreeMap<Name, u16>,
     pub(crate) user: Option<User>,
+    /// Whether stores are asked through their pools. A release's command asks the server itself: what it does to a schema
+    /// may need a session's own settings, locks and time.
+    pub(crate) pooled: bool,
 }
 
 /// Why a process cannot be started.
@@ -184,16 +200,21 @@ impl Context<'_> {
 
     fn field(&self, of: &Name, field: Field) -> Result<String, EnvironmentError> {
         if let Some(store) = self.stores.get(of) {
+            let wanted = self.release.plan.stores.get(of);
+            let pool = wanted
+                .filter(|wanted| self.pooled && wanted.pool.is_some())
+                .and_then(|_| store.pooled());
+            let url = store.url.as_ref().filter(|_| pool.is_none());
+            let credentials = pool.as_ref().unwrap_or(&store.credentials);
             return Ok(match field {
-                Field::Url => store
-                    .url
-                    .clone()
-                    .unwrap_or_else(|| store.credentials.url(store.engine)),
-                Field::Host => store.credentials.host.clone(),
-                Field::Port => store.credentials.port.to_string(),
-                Field::User => store.credentials.user.clone(),
-                Field::Password => store.credentials.password.clone(),
-                Field::Database => store.credentials.database.clone(),
+                Field::Url => url
+                    .cloned()
+                    .unwrap_or_else(|| credentials.url(store.engine)),
+                Field::Host => credentials.host.clone(),
+                Field::Port => credentials.port.to_string(),
+                Field::User => credentials.user.clone(),
+                Field::Password => credentials.password.clone(),
+                Field::Database => credentials.database.clone(),
             });
         }
         let port = self.services.get(of).ok_or_else(|| {

@@ -19,6 +19,7 @@ impl Engine {
             return;
         }
         self.tend_stores();
+        self.tend_pools();
         self.tend_replicas();
         self.tend_jobs();
         if self.shutdown.is_some() {
@@ -192,14 +193,19 @@ impl Engine {
     fn unmet(&self, needed: &Name, condition: Condition) -> Option<String> {
         let target = self.target()?;
         if target.plan.stores.contains_key(needed) {
-            let store = self.live_stores.get(needed);
-            if store.is_some_and(crate::stores::LiveStore::is_ready) {
+            if self.store_is_ready(needed) {
                 return None;
             }
-            let message = store.and_then(|store| store.message.as_deref());
+            let server = self.live_stores.get(needed).filter(|live| !live.is_ready());
+            let pool = self.live_pools.get(needed);
+            let (what, process) = match (server, pool) {
+                (None, Some(pool)) => ("the pool of the store", Some(&pool.process)),
+                (server, _) => ("the store", server.map(|live| &live.process)),
+            };
+            let message = process.and_then(|process| process.message.as_deref());
             return Some(match message {
-                Some(message) => format!("the store `{needed}`: {message}"),
-                None => format!("the store `{needed}` to be ready"),
+                Some(message) => format!("{what} `{needed}`: {message}"),
+                None => format!("{what} `{needed}` to be ready"),
             });
         }
         let release = target.revisions.get(needed)?.release;

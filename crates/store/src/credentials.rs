@@ -48,13 +48,13 @@ impl Credentials {
     }
 
     /// The URL with everything in it: `postgres://user:pass@127.0.0.1:5432/db`, `redis://:pass@127.0.0.1:6379`.
-    /// Redis has no database in it, as in rendered files, so that `/1` may be written behind it.
     #[must_use]
     pub fn url(&self, engine: StoreEngine) -> String {
         let (user, password) = (percent_encoded(&self.user), percent_encoded(&self.password));
         let (address, database) = (self.address(), percent_encoded(&self.database));
         match engine {
             StoreEngine::Postgres => format!("postgres://{user}:{password}@{address}/{database}"),
+            // Its database is 0; a file that wants another writes `${cache.url}/1`, wherever it runs.
             StoreEngine::Redis => format!("redis://:{password}@{address}"),
         }
     }

@@ -3,9 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-/// Redis, for a store.
+/// Redis, for a store, and its client.
 pub(crate) fn redis() -> bool {
-    installed("redis-server", program("redis-server").is_some())
+    installed(
+        "redis-server",
+        program("redis-server").is_some() && program("redis-cli").is_some(),
+    )
 }
 
 /// PostgreSQL's server, for a store, and its client.
