@@ -23,12 +23,12 @@ run(async () => {
   await inspect(page, "login");
   await page.getByRole("link", { name: "Create an account" }).click();
   await page.getByLabel("Username").fill(NAME);
-  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+  await page.getByLabel("Password:", { exact: true }).fill(PASSWORD);
   await page.getByLabel("Password confirmation").fill("another one");
   await page.getByRole("button", { name: "Create account" }).click();
   await page.getByText("The two password fields").first().waitFor();
   await inspect(page, "register-refused");
-  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+  await page.getByLabel("Password:", { exact: true }).fill(PASSWORD);
   await page.getByLabel("Password confirmation").fill(PASSWORD);
   await page.getByRole("button", { name: "Create account" }).click();
   await page.getByText("There are none yet.").waitFor();
