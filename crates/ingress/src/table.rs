@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use crate::balance::{RevisionTable, UpstreamTable};
 use crate::config::{self, Action, Config};
 use crate::endpoint::EndpointState;
+use crate::files::FilesTable;
 use crate::metrics::{LabelId, Labels};
 use crate::rate::RouteCounter;
 use crate::tls::{self, TlsError};
@@ -68,6 +69,7 @@ pub(crate) enum ActionTable {
         to: HeaderValue,
         status: http::StatusCode,
     },
+    Files(Arc<FilesTable>),
 }
 
 /// What all paths of a route share.
@@ -170,7 +172,7 @@ impl Table {
             entries.push(PathEntry {
                 prefix: prefix.into(),
                 route: Arc::clone(&shared),
-                action: ActionTable::new(action, prefix, &route.name)?,
+                action: ActionTable::new(action, prefix, &route.name, kept)?,
             });
         }
         if route.hosts.is_empty() {
@@ -214,7 +216,12 @@ impl PathEntry {
 }
 
 impl ActionTable {
-    fn new(action: &Action, prefix: &str, route: &str) -> Result<Self, TableError> {
+    fn new(
+        action: &Action,
+        prefix: &str,
+        route: &str,
+        kept: &Kept<'_>,
+    ) -> Result<Self, TableError> {
         match action {
             Action::Forward {
                 upstream,
@@ -235,6 +242,12 @@ impl ActionTable {
                         .ok_or_else(|| invalid("with a status that is not 301, 302, 307 or 308"))?,
                 })
             }
+            Action::Files { service, folders } => Ok(Self::Files(Arc::new(FilesTable {
+                service: service.as_str().into(),
+                label: kept.labels.id(service),
+                cut: prefix.len(),
+                folders: folders.clone(),
+            }))),
         }
     }
 }
@@ -353,7 +366,7 @@ mod tests {
         let table = table();
         let found = table.find(host, path).map(|entry| match &entry.action {
             ActionTable::Forward { upstream, .. } => upstream.to_string(),
-            ActionTable::Redirect { .. } => "redirect".to_owned(),
+            ActionTable::Redirect { .. } | ActionTable::Files(_) => "other".to_owned(),
         });
         assert_eq!(found.as_deref(), expected, "{host}{path}");
     }
