@@ -14,4 +14,5 @@ mod render;
 mod resilience;
 mod secrets;
 mod stack;
+mod static_files;
 mod stores;
