@@ -375,6 +375,7 @@ fn route_action(plan: &Plan, action: &RouteAction) -> Action {
             service,
             port,
             strip_prefix,
+            sticky,
         } => {
             let primary = plan
                 .services
@@ -384,6 +385,7 @@ fn route_action(plan: &Plan, action: &RouteAction) -> Action {
             Action::Forward {
                 upstream: upstream_name(service, port, primary),
                 strip_prefix: *strip_prefix,
+                sticky: *sticky,
             }
         }
         RouteAction::Redirect { to, status } => Action::Redirect {

@@ -76,6 +76,9 @@ pub enum Action {
         upstream: String,
         /// Whether the matched prefix is cut from the path first.
         strip_prefix: bool,
+        /// Whether a cookie leads a client back to the replica that answered it first.
+        #[serde(default)]
+        sticky: bool,
     },
     /// Back to the client, with another address.
     Redirect {

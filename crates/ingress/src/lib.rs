@@ -38,6 +38,7 @@ mod serve;
 mod service;
 mod shared;
 mod socket;
+mod sticky;
 mod table;
 mod tls;
 mod upstream;

@@ -220,12 +220,18 @@ fn prepare<'a>(
     Ok(match &entry.action {
         ActionTable::Redirect { to, status } => Prepared::Answer(redirect(*status, to.clone())),
         ActionTable::Files(files) => Prepared::Files(files),
-        ActionTable::Forward { upstream, strip } => Prepared::Forward(Destination {
+        ActionTable::Forward {
+            upstream,
+            strip,
+            sticky,
+        } => Prepared::Forward(Destination {
             table,
             route,
             upstream,
             strip: *strip,
             trusted,
+            sticky: sticky.as_deref(),
+            https: record.connection.tls || trusted && came_by_https(request.headers()),
         }),
     })
 }

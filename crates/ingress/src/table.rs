@@ -15,6 +15,7 @@ use crate::endpoint::EndpointState;
 use crate::files::FilesTable;
 use crate::metrics::{LabelId, Labels};
 use crate::rate::RouteCounter;
+use crate::sticky::Sticky;
 use crate::tls::{self, TlsError};
 
 /// Why a configuration cannot be served.
@@ -64,6 +65,7 @@ pub(crate) enum ActionTable {
     Forward {
         upstream: Arc<str>,
         strip: usize,
+        sticky: Option<Arc<Sticky>>,
     },
     Redirect {
         to: HeaderValue,
@@ -226,9 +228,11 @@ impl ActionTable {
             Action::Forward {
                 upstream,
                 strip_prefix,
+                sticky,
             } => Ok(Self::Forward {
                 upstream: upstream.as_str().into(),
                 strip: if *strip_prefix { prefix.len() } else { 0 },
+                sticky: sticky.then(|| Arc::new(Sticky::new(upstream, prefix))),
             }),
             Action::Redirect { to, status } => {
                 let invalid =
@@ -318,6 +322,7 @@ fn internal(upstream: &str, kept: &Kept<'_>) -> PathEntry {
         action: ActionTable::Forward {
             upstream: upstream.into(),
             strip: 0,
+            sticky: None,
         },
     }
 }
@@ -340,6 +345,7 @@ mod tests {
             let forward = |path: &str| Action::Forward {
                 upstream: format!("{name}{path}"),
                 strip_prefix: false,
+                sticky: false,
             };
             config.routes.push(config::Route {
                 name: name.to_owned(),

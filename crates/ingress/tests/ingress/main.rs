@@ -11,6 +11,7 @@ mod replica;
 mod retries;
 mod routes;
 mod slow_clients;
+mod sticky;
 mod telemetry;
 mod websockets;
 mod wire;

@@ -15,4 +15,5 @@ mod resilience;
 mod secrets;
 mod stack;
 mod static_files;
+mod sticky;
 mod stores;
