@@ -21,10 +21,6 @@ pub(crate) fn line(plan: &Plan) -> Option<String> {
         ("expose", services(|service| service.expose.is_some())),
         ("buckets", services(|service| !service.buckets.is_empty())),
         (
-            "static_files",
-            services(|service| !service.static_files.is_empty()),
-        ),
-        (
             "pool of a store with `url`",
             pooled.map(|(name, _)| name.to_string()).collect(),
         ),

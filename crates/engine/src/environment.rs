@@ -1,10 +1,11 @@
 //! What a process of a service is started with: command, folder, variables, user.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 use wharf_base::ids::{Name, ReleaseId};
-use wharf_plan::model::{Command, Service, Source, StoreEngine, VolumeSource};
+use wharf_plan::model::{Command, Plan, Service, Source, StoreEngine, VolumeSource};
 use wharf_plan::template::{Field, Own, Reference};
 use wharf_process::User;
 use wharf_store::Credentials;
@@ -244,8 +245,60 @@ impl Context<'_> {
     }
 }
 
+/// What stands for a value that only a running release has.
+const UNUSED: &str = "unused";
+
+/// The variables of a service for a build that reads its settings: what the file says, and in place of secrets and of
+/// addresses what looks like them. The same in every release, since the artifact depends on them.
+pub(crate) fn settings(
+    state: &StateDir,
+    plan: &Plan,
+    name: &Name,
+    service: &Service,
+) -> BTreeMap<String, String> {
+    let stand_in = |reference: &Reference| -> Result<String, Infallible> {
+        Ok(match reference {
+            Reference::Field { of, field } => {
+                let engine = plan.stores.get(of).map(|store| store.engine);
+                let (scheme, port) = match engine {
+                    Some(StoreEngine::Postgres) => ("postgres", 5432),
+                    Some(StoreEngine::Redis) => ("redis", 6379),
+                    None => ("http", 80),
+                };
+                match field {
+                    Field::Url if engine == Some(StoreEngine::Postgres) => {
+                        format!("{scheme}://{UNUSED}@127.0.0.1:{port}/{UNUSED}")
+                    }
+                    Field::Url => format!("{scheme}://127.0.0.1:{port}"),
+                    Field::Host => "127.0.0.1".to_owned(),
+                    Field::Port => port.to_string(),
+                    Field::User | Field::Password | Field::Database => UNUSED.to_owned(),
+                }
+            }
+            Reference::Env { default, .. } => default.clone().unwrap_or_else(|| UNUSED.to_owned()),
+            Reference::Volume(volume) => state.volume(volume).display().to_string(),
+            Reference::Wharf(Own::Project) => plan.name.to_string(),
+            Reference::Wharf(Own::Service) => name.to_string(),
+            Reference::Wharf(Own::Environment) => plan
+                .environment
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            Reference::Secret(_) | Reference::Wharf(Own::Release) => UNUSED.to_owned(),
+        })
+    };
+    let mut settings = BTreeMap::new();
+    let port = service.primary_port_number();
+    settings.extend(port.map(|port| ("PORT".to_owned(), port.to_string())));
+    for (key, template) in &service.environment {
+        let Ok(value) = template.render(stand_in);
+        settings.insert(key.clone(), value);
+    }
+    settings
+}
+
 /// Where a volume lies on this machine.
-fn volume_source(state: &StateDir, base_dir: &Path, source: &VolumeSource) -> PathBuf {
+pub(crate) fn volume_source(state: &StateDir, base_dir: &Path, source: &VolumeSource) -> PathBuf {
     match source {
         VolumeSource::Named(name) => state.volume(name),
         VolumeSource::Path(path) => base_dir.join(path),

@@ -120,7 +120,8 @@ record! {
         [also "tmpfs"]
         [example "[/tmp, /var/cache/app]"]
         writable: List<Folder>,
-        /// Files that the web server in front answers by itself: URL prefix to folder, relative to the build's.
+        /// Files that the web server in front, on this machine the ingress, answers by itself: URL prefix to folder, relative to
+        /// the build's. A folder on a volume holds what is uploaded; Django's are collected when it is built.
         [also "static" "statics"]
         [example "{ /static/: staticfiles }"]
         static_files: Table<UrlPath, Folder>,

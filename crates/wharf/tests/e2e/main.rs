@@ -20,4 +20,6 @@ mod resilience;
 mod secrets;
 mod singletons;
 mod stack;
+mod static_files;
+mod sticky;
 mod stores;
