@@ -149,7 +149,7 @@ def faults(result):
     """What a run of the chat must not show, as sentences."""
     counts = result["counts"]
     if result["acknowledged"] != result["posts"]:
-        yield f"{result['posts'] - result['acknowledged']} of {result['posts']} posts were never acknowledged: {result['why']}"
+        yield f"{result['posts'] - result['acknowledged']} of {result['posts']} posts were never acknowledged"
     if result["missing"]:
         yield f"{result['missing']} deliveries of acknowledged messages are missing"
     if result["connected"] != result["sockets"]:
@@ -252,6 +252,8 @@ class Bench:
                     print(f"  {name} at {rate:,.0f}/s {'kept' if good else 'not kept'}: {line(result)}", flush=True)
                     for fault in faults(result):
                         print(f"    {fault}", flush=True)
+                    for why, count in result["why"].items():
+                        print(f"    {count} x {why}", flush=True)
                     if good:
                         return True
                 return False
@@ -289,13 +291,13 @@ class Bench:
         stack.run("down")
         print(f"  {what} killed: {result['acknowledged']} of {result['posts']} posts acknowledged after {counts['retries']} "
               f"retries, {line(result)}", flush=True)
-        print(f"    {counts['lost']} sockets lost, {recovery['count']} back (p50 {recovery['p50']:.0f}, "
+        print(f"    {counts['lost']} sockets lost, {counts['unopened']} attempts in vain, {recovery['count']} back (p50 {recovery['p50']:.0f}, "
               f"p99 {recovery['p99']:.0f}, max {recovery['max']:.0f} ms), {result['connected']} of {result['sockets']} "
               f"connected; {counts['resyncs']} resyncs, {counts['reads']} pages read, {counts['repeats']} told again and "
               f"dropped; missing {result['missing']}, doubles {counts['doubles']}, strangers {counts['strangers']}, "
               f"gaps {counts['gaps']}", flush=True)
-        if result["why"]:
-            print(f"    the first request that failed: {result['why']}", flush=True)
+        for why, count in result["why"].items():
+            print(f"    {count} x {why}", flush=True)
         self.wrong += [f"{what} killed: {one}" for one in wrong]
 
 

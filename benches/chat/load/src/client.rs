@@ -15,7 +15,8 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self, Message};
 use uuid::Uuid;
 
 use crate::ledger::Ledger;
@@ -28,6 +29,8 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 const WELCOME: Duration = Duration::from_secs(5);
 const OVERTAKING: Duration = Duration::from_millis(250);
 const READ_AGAIN: Duration = Duration::from_secs(1);
+/// The buffer of each socket, which is there from the beginning.
+const READ_BUFFER_BYTES: usize = 16 * 1024;
 
 /// What all clients share.
 #[derive(Debug)]
@@ -65,8 +68,8 @@ struct Told<'a> {
 
 /// Why a socket is over.
 enum End {
-    /// It can be opened again.
-    Lost,
+    /// It can be opened again. How it ended, as a sentence.
+    Lost(String),
     /// Its token is not good any more.
     Refused,
 }
@@ -107,16 +110,21 @@ pub(crate) async fn client(run: Rc<Run>, number: usize) {
     loop {
         let end = client.converse(&mut attempts).await;
         client.reads.clear();
-        if std::mem::take(&mut client.connected) {
-            client.run.ledger.borrow_mut().counts.lost += 1;
-            client.run.connected.set(client.run.connected.get() - 1);
-            client.lost = Some(Instant::now());
-        } else {
-            client.run.ledger.borrow_mut().counts.unopened += 1;
-        }
-        if matches!(end, End::Refused) {
-            client.run.ledger.borrow_mut().counts.refused += 1;
-            return;
+        {
+            let mut ledger = client.run.ledger.borrow_mut();
+            let connected = std::mem::take(&mut client.connected);
+            match end {
+                End::Refused => {
+                    ledger.counts.refused += 1;
+                    client.run.connected.set(client.run.connected.get() - usize::from(connected));
+                    return;
+                }
+                End::Lost(why) => ledger.ended(connected, why),
+            }
+            if connected {
+                client.run.connected.set(client.run.connected.get() - 1);
+                client.lost = Some(Instant::now());
+            }
         }
         let wait = (RETRY * 2_u32.saturating_pow(attempts)).min(RETRY_MAX);
         attempts = (attempts + 1).min(16);
@@ -129,24 +137,30 @@ impl Client {
         &self.run.tokens[self.number % self.run.tokens.len()]
     }
 
-    /// Opens the socket.
-    async fn open(&self) -> Option<WebSocketStream<TcpStream>> {
-        let _turn = self.run.opening.acquire().await.ok()?;
+    /// Opens the socket; else why it does not open.
+    async fn open(&self) -> Result<WebSocketStream<TcpStream>, tungstenite::Error> {
+        // It is never closed.
+        let _turn = self.run.opening.acquire().await;
         let open = async {
-            let stream = TcpStream::connect(&self.run.address).await.ok()?;
-            stream.set_nodelay(true).ok()?;
+            let stream = TcpStream::connect(&self.run.address).await?;
+            stream.set_nodelay(true)?;
             let address = format!("ws://{}/ws", self.run.address);
-            let (mut socket, _) = tokio_tungstenite::client_async(address, stream).await.ok()?;
+            let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES);
+            let opened = tokio_tungstenite::client_async_with_config(address, stream, Some(config));
+            let (mut socket, _) = opened.await?;
             let hello = json!({ "type": "hello", "token": self.token() }).to_string();
-            socket.send(Message::text(hello)).await.ok()?;
-            Some(socket)
+            socket.send(Message::text(hello)).await?;
+            Ok(socket)
         };
-        timeout(WELCOME, open).await.ok()?
+        timeout(WELCOME, open).await.unwrap_or_else(|late| Err(std::io::Error::from(late).into()))
     }
 
     /// One socket, until it is gone.
     async fn converse(&mut self, attempts: &mut u32) -> End {
-        let Some(mut socket) = self.open().await else { return End::Lost };
+        let mut socket = match self.open().await {
+            Ok(socket) => socket,
+            Err(error) => return End::Lost(format!("a socket did not open: {error}")),
+        };
         let impatient = Instant::now() + WELCOME;
         let mut welcome = false;
         let mut behind_since: Option<Instant> = None;
@@ -157,7 +171,9 @@ impl Client {
                     let text = match frame {
                         Some(Ok(Message::Text(text))) => text,
                         Some(Ok(Message::Close(Some(close)))) if close.reason == "log in first" => return End::Refused,
-                        Some(Ok(Message::Close(_)) | Err(_)) | None => return End::Lost,
+                        Some(Ok(Message::Close(Some(close)))) => return End::Lost(format!("a socket was closed: {close}")),
+                        Some(Err(error)) => return End::Lost(format!("a socket broke: {error}")),
+                        Some(Ok(Message::Close(None))) | None => return End::Lost("a socket ended".to_owned()),
                         Some(Ok(_)) => continue,
                     };
                     match self.hear(&text) {
@@ -165,8 +181,8 @@ impl Client {
                             welcome = true;
                             *attempts = 0;
                             let join = json!({ "type": "join", "room": self.room }).to_string();
-                            if socket.send(Message::text(join)).await.is_err() {
-                                return End::Lost;
+                            if let Err(error) = socket.send(Message::text(join)).await {
+                                return End::Lost(format!("a socket broke: {error}"));
                             }
                         }
                         Heard::Read => self.read(),
@@ -179,7 +195,9 @@ impl Client {
                     self.read();
                     continue;
                 }
-                () = sleep_until(impatient), if !welcome => return End::Lost,
+                () = sleep_until(impatient), if !welcome => {
+                    return End::Lost(format!("a socket was not welcomed within {WELCOME:?}"));
+                }
             }
             behind_since = match behind_since {
                 _ if !self.timeline.is_behind() => None,

@@ -3,6 +3,7 @@
 //! A post's key is the run's nonce and the post's number, so that whatever arrives names its post without a table. Times are
 //! counted from when a post was due, not from when it was sent: a server that makes the generator wait is not let off.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -13,6 +14,8 @@ use uuid::Uuid;
 /// Latencies are kept in microseconds, up to ten minutes, to three digits.
 const LONGEST_MICROS: u64 = 600_000_000;
 const DIGITS: u8 = 3;
+/// Reasons that are kept.
+const REASONS_MAX: usize = 20;
 
 /// One post.
 #[derive(Debug)]
@@ -35,8 +38,8 @@ pub(crate) struct Ledger {
     delivery: Histogram<u64>,
     acknowledgement: Histogram<u64>,
     recovery: Histogram<u64>,
-    /// Why the first request that failed did.
-    why: Option<String>,
+    /// Why requests and sockets failed, and how often.
+    why: BTreeMap<String, u64>,
     pub(crate) counts: Counts,
 }
 
@@ -89,8 +92,8 @@ pub(crate) struct Report {
     /// From the loss of a socket until it has joined and read again.
     pub(crate) recovery: Latency,
     pub(crate) counts: Counts,
-    /// Why the first request that failed did.
-    pub(crate) why: Option<String>,
+    /// Why requests and sockets failed, and how often.
+    pub(crate) why: BTreeMap<String, u64>,
 }
 
 /// A distribution, in milliseconds.
@@ -115,7 +118,7 @@ impl Ledger {
             delivery: empty(),
             acknowledgement: empty(),
             recovery: empty(),
-            why: None,
+            why: BTreeMap::new(),
             counts: Counts::default(),
         }
     }
@@ -165,10 +168,30 @@ impl Ledger {
         }
     }
 
-    /// A request failed and is sent again. The first sentence about it is kept.
+    /// A request failed and is sent again.
     pub(crate) fn failed(&mut self, why: String) {
         self.counts.retries += 1;
-        self.why.get_or_insert(why);
+        self.because(why);
+    }
+
+    /// A socket is over, which was connected or never came so far.
+    pub(crate) fn ended(&mut self, connected: bool, why: String) {
+        if connected {
+            self.counts.lost += 1;
+        } else {
+            self.counts.unopened += 1;
+        }
+        self.because(why);
+    }
+
+    /// What is the same but for its numbers is one reason.
+    fn because(&mut self, mut why: String) {
+        why.retain(|c| !c.is_ascii_digit());
+        if let Some(count) = self.why.get_mut(&why) {
+            *count += 1;
+        } else if self.why.len() < REASONS_MAX {
+            self.why.insert(why, 1);
+        }
     }
 
     /// A client is back, and has read what it missed.

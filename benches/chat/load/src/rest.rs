@@ -110,7 +110,9 @@ impl Rest {
         token: &str,
         body: Option<&Value>,
     ) -> Result<T, Failure> {
-        let what = format!("{method} {path}");
+        // Without the room's id, so that what fails alike reads alike.
+        let kind = path.split('/').nth_back(0).unwrap_or(path);
+        let what = format!("{method} {}", kind.split('?').next().unwrap_or(kind));
         let lost = |error: &dyn std::fmt::Display| Failure::Lost(what.clone(), error.to_string());
         let address: Uri = format!("{}{path}", self.base).parse().map_err(|error| lost(&error))?;
         let mut request = Request::builder().method(method).uri(address);
