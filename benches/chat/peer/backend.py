@@ -21,6 +21,10 @@ POSTS = int(os.environ.get("POSTS_PER_10S", "30"))
 PAGE_MAX = 200
 MESSAGES = """SELECT m.room, m.id, m.revision, m.key, m.body, m.posted_at, m.edited_at, u.id AS author, u.name
     FROM messages m JOIN users u ON u.id = m.author WHERE """
+# The room's row stays locked until the message is there, so that revisions become visible in their order.
+POST = """WITH next AS (UPDATE rooms SET revision = revision + 1 WHERE id = $1 RETURNING revision)
+    INSERT INTO messages (room, id, revision, author, key, body)
+    SELECT $1, revision, revision, $2, $3, $4 FROM next RETURNING revision, posted_at"""
 TOLD = "UPDATE messages SET untold_since = NULL WHERE room = $1 AND id = $2 AND revision = $3"
 HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 
@@ -107,20 +111,13 @@ async def say(request):
         raise refuse(429, "too_many_requests")
     keyed = MESSAGES + "m.room = $1 AND m.author = $2 AND m.key = $3"
     async with state.postgres.acquire(timeout=2) as connection:
-        if before := await connection.fetchrow(keyed, room, author, key):
-            return Answer(message(before))
         try:
-            async with connection.transaction():
-                # The row stays locked until the end, so that revisions become visible in their order.
-                revision = await connection.fetchval(
-                    "UPDATE rooms SET revision = revision + 1 WHERE id = $1 RETURNING revision", room)
-                if revision is None:
-                    raise refuse(404, "not_found")
-                posted_at = await connection.fetchval(
-                    "INSERT INTO messages (room, id, revision, author, key, body) VALUES ($1, $2, $2, $3, $4, $5) "
-                    "RETURNING posted_at", room, revision, author, key, body)
+            row = await connection.fetchrow(POST, room, author, key, body)
         except asyncpg.UniqueViolationError:
             return Answer(message(await connection.fetchrow(keyed, room, author, key)))
+    if row is None:
+        raise refuse(404, "not_found")
+    revision, posted_at = row["revision"], row["posted_at"]
     posted = {"id": revision, "revision": revision, "key": key, "author": user, "body": body, "posted_at": posted_at,
               "edited_at": None}
     with contextlib.suppress(RedisError, OSError, asyncpg.PostgresError, TimeoutError):

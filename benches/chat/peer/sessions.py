@@ -14,7 +14,7 @@ SECRET = os.environ.get("JWT_SECRET", "")
 
 def connect():
     """A client whose connections are kept: as many as the backend of the chat has."""
-    pool = BlockingConnectionPool.from_url(os.environ["REDIS_URL"], max_connections=8, timeout=2, socket_timeout=2)
+    pool = BlockingConnectionPool.from_url(os.environ["REDIS_URL"], max_connections=32, timeout=2, socket_timeout=2)
     return Redis.from_pool(pool)
 
 
