@@ -76,7 +76,9 @@ enum End {
 
 /// The text of a post: one can see from it whose key it has. As long as a sentence that somebody types.
 pub(crate) fn text(key: Uuid) -> String {
-    format!("{key}: what somebody says in a room to everybody who happens to be there, in a sentence of no great length")
+    format!(
+        "{key}: what somebody says in a room to everybody who happens to be there, in a sentence of no great length"
+    )
 }
 
 struct Client {
@@ -116,7 +118,10 @@ pub(crate) async fn client(run: Rc<Run>, number: usize) {
             match end {
                 End::Refused => {
                     ledger.counts.refused += 1;
-                    client.run.connected.set(client.run.connected.get() - usize::from(connected));
+                    client
+                        .run
+                        .connected
+                        .set(client.run.connected.get() - usize::from(connected));
                     return;
                 }
                 End::Lost(why) => ledger.ended(connected, why),
@@ -152,7 +157,9 @@ impl Client {
             socket.send(Message::text(hello)).await?;
             Ok(socket)
         };
-        timeout(WELCOME, open).await.unwrap_or_else(|late| Err(std::io::Error::from(late).into()))
+        timeout(WELCOME, open)
+            .await
+            .unwrap_or_else(|late| Err(std::io::Error::from(late).into()))
     }
 
     /// One socket, until it is gone.

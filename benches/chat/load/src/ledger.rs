@@ -109,7 +109,8 @@ pub(crate) struct Latency {
 impl Ledger {
     /// Nothing was posted yet. Client `n` is in room `n % rooms`.
     pub(crate) fn new(nonce: u64, clients: usize, rooms: usize) -> Self {
-        let empty = || Histogram::new_with_max(LONGEST_MICROS, DIGITS).expect("the bounds are valid");
+        let empty =
+            || Histogram::new_with_max(LONGEST_MICROS, DIGITS).expect("the bounds are valid");
         Self {
             nonce,
             rooms,
@@ -126,7 +127,12 @@ impl Ledger {
     /// A post that is due; its number.
     pub(crate) fn post(&mut self, due: Instant, room: usize, measured: bool) -> usize {
         let acknowledged = false;
-        self.posts.push(Post { due, room, measured, acknowledged });
+        self.posts.push(Post {
+            due,
+            room,
+            measured,
+            acknowledged,
+        });
         self.posts.len() - 1
     }
 
@@ -253,7 +259,13 @@ fn record(histogram: &mut Histogram<u64>, took: Duration) {
 fn latency(histogram: &Histogram<u64>) -> Latency {
     let millis = |micros: u64| micros as f64 / 1000.0;
     let at = |quantile| millis(histogram.value_at_quantile(quantile));
-    Latency { count: histogram.len(), p50: at(0.5), p95: at(0.95), p99: at(0.99), max: millis(histogram.max()) }
+    Latency {
+        count: histogram.len(),
+        p50: at(0.5),
+        p95: at(0.95),
+        p99: at(0.99),
+        max: millis(histogram.max()),
+    }
 }
 
 #[cfg(test)]
@@ -275,13 +287,24 @@ mod tests {
             ledger.acknowledge(number, begin);
         }
         ledger.arrive(0, ledger.key(first), begin + Duration::from_millis(20));
-        ledger.arrive(1, ledger.key(unacknowledged), begin + Duration::from_millis(40));
+        ledger.arrive(
+            1,
+            ledger.key(unacknowledged),
+            begin + Duration::from_millis(40),
+        );
         assert_eq!(ledger.missing(), 3);
         let report = ledger.report(Duration::from_secs(1), 4);
         assert_eq!((report.posts, report.acknowledged), (2, 1));
-        assert_eq!((report.expected, report.delivered, report.missing), (2, 1, 3));
+        assert_eq!(
+            (report.expected, report.delivered, report.missing),
+            (2, 1, 3)
+        );
         assert_eq!(report.delivery.count, 2);
-        assert!((report.delivery.max - 40.0).abs() < 0.1, "{:?}", report.delivery);
+        assert!(
+            (report.delivery.max - 40.0).abs() < 0.1,
+            "{:?}",
+            report.delivery
+        );
     }
 
     #[test]

@@ -49,7 +49,10 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("no runtime: {error}")),
     };
@@ -63,7 +66,8 @@ fn main() -> ExitCode {
             _ = tokio::signal::ctrl_c() => Err("it was interrupted".to_owned()),
         }
     });
-    match done.and_then(|report| serde_json::to_string(&report).map_err(|error| error.to_string())) {
+    match done.and_then(|report| serde_json::to_string(&report).map_err(|error| error.to_string()))
+    {
         Ok(report) => {
             println!("{report}");
             ExitCode::SUCCESS
@@ -95,7 +99,8 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
         }
         let value: Option<f64> = arguments.next().and_then(|value| value.parse().ok());
         let value = value.filter(|value| (0.0..1e6).contains(value));
-        let value = value.ok_or_else(|| format!("{argument} needs a number from 0 to a million\n{USAGE}"))?;
+        let value = value
+            .ok_or_else(|| format!("{argument} needs a number from 0 to a million\n{USAGE}"))?;
         let whole = (value as usize).max(1);
         match argument.as_str() {
             "--sockets" => options.sockets = whole,
@@ -121,12 +126,20 @@ async fn run(options: &Options) -> Result<Report, String> {
     // One after the other: a password is slow to hash.
     let mut tokens = Vec::new();
     for number in 0..options.users {
-        tokens.push(rest.register(&format!("load-{nonce:016x}-{number}")).await.map_err(say)?);
+        tokens.push(
+            rest.register(&format!("load-{nonce:016x}-{number}"))
+                .await
+                .map_err(say)?,
+        );
     }
     let mut rooms = Vec::new();
     for number in 0..options.rooms {
         let token = &tokens[number % tokens.len()];
-        rooms.push(rest.open(token, &format!("load {nonce:016x} {number}")).await.map_err(say)?);
+        rooms.push(
+            rest.open(token, &format!("load {nonce:016x} {number}"))
+                .await
+                .map_err(say)?,
+        );
     }
     let run = Rc::new(Run {
         rest,
@@ -178,7 +191,10 @@ async fn post_all(options: &Options, run: &Rc<Run>) {
             eprintln!("measuring");
         }
         // With too many under way this waits, and what is due meanwhile is late by the server's fault.
-        let turn = Arc::clone(&under_way).acquire_owned().await.expect("it is never closed");
+        let turn = Arc::clone(&under_way)
+            .acquire_owned()
+            .await
+            .expect("it is never closed");
         let room = number as usize % run.rooms.len();
         let post = run.ledger.borrow_mut().post(due, room, measured);
         let run = Rc::clone(run);

@@ -75,30 +75,58 @@ impl Rest {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(PATIENCE));
-        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(IDLE).build(connector);
-        Self { client, base: base.to_owned() }
+        let client = Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(IDLE)
+            .build(connector);
+        Self {
+            client,
+            base: base.to_owned(),
+        }
     }
 
     /// Registers somebody; their token.
     pub(crate) async fn register(&self, name: &str) -> Result<String, Failure> {
         let body = json!({ "name": name, "password": "a password for a measurement" });
-        Ok(self.ask::<Session>(Method::POST, "/api/register", "", Some(&body)).await?.token)
+        Ok(self
+            .ask::<Session>(Method::POST, "/api/register", "", Some(&body))
+            .await?
+            .token)
     }
 
     /// Opens a room; its id.
     pub(crate) async fn open(&self, token: &str, name: &str) -> Result<Uuid, Failure> {
         let body = json!({ "name": name });
-        Ok(self.ask::<Room>(Method::POST, "/api/rooms", token, Some(&body)).await?.id)
+        Ok(self
+            .ask::<Room>(Method::POST, "/api/rooms", token, Some(&body))
+            .await?
+            .id)
     }
 
     /// Posts a message.
-    pub(crate) async fn post(&self, token: &str, room: Uuid, key: Uuid, body: &str) -> Result<Message, Failure> {
+    pub(crate) async fn post(
+        &self,
+        token: &str,
+        room: Uuid,
+        key: Uuid,
+        body: &str,
+    ) -> Result<Message, Failure> {
         let body = json!({ "key": key, "body": body });
-        self.ask(Method::POST, &format!("/api/rooms/{room}/messages"), token, Some(&body)).await
+        self.ask(
+            Method::POST,
+            &format!("/api/rooms/{room}/messages"),
+            token,
+            Some(&body),
+        )
+        .await
     }
 
     /// What changed in a room after a revision.
-    pub(crate) async fn after(&self, token: &str, room: Uuid, revision: i64) -> Result<Page, Failure> {
+    pub(crate) async fn after(
+        &self,
+        token: &str,
+        room: Uuid,
+        revision: i64,
+    ) -> Result<Page, Failure> {
         let path = format!("/api/rooms/{room}/messages?after={revision}&limit={PAGE}");
         self.ask(Method::GET, &path, token, None).await
     }
@@ -114,7 +142,9 @@ impl Rest {
         let kind = path.split('/').nth_back(0).unwrap_or(path);
         let what = format!("{method} {}", kind.split('?').next().unwrap_or(kind));
         let lost = |error: &dyn std::fmt::Display| Failure::Lost(what.clone(), error.to_string());
-        let address: Uri = format!("{}{path}", self.base).parse().map_err(|error| lost(&error))?;
+        let address: Uri = format!("{}{path}", self.base)
+            .parse()
+            .map_err(|error| lost(&error))?;
         let mut request = Request::builder().method(method).uri(address);
         if !token.is_empty() {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -123,12 +153,22 @@ impl Rest {
             request = request.header("content-type", "application/json");
         }
         let body = body.map(ToString::to_string).unwrap_or_default();
-        let request = request.body(Full::from(body)).map_err(|error| lost(&error))?;
+        let request = request
+            .body(Full::from(body))
+            .map_err(|error| lost(&error))?;
         let answered = timeout(PATIENCE, async {
-            let answer = self.client.request(request).await.map_err(|error| lost(&error))?;
+            let answer = self
+                .client
+                .request(request)
+                .await
+                .map_err(|error| lost(&error))?;
             let status = answer.status();
             let body = Limited::new(answer.into_body(), ANSWER_MAX_BYTES);
-            let body = body.collect().await.map_err(|error| lost(&error))?.to_bytes();
+            let body = body
+                .collect()
+                .await
+                .map_err(|error| lost(&error))?
+                .to_bytes();
             Ok((status, body))
         });
         let (status, body) = answered.await.map_err(|_| Failure::Late(what.clone()))??;

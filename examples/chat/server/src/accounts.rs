@@ -105,11 +105,8 @@ pub async fn verify(
         .as_ref()
         .map_or_else(|| NOBODY.to_owned(), |row| row.get(2));
     let right = hashing(move || {
-        PasswordHash::new(&hash).is_ok_and(|hash| {
-            Argon2id
-                .verify_password(password.as_bytes(), &hash)
-                .is_ok()
-        })
+        PasswordHash::new(&hash)
+            .is_ok_and(|hash| Argon2id.verify_password(password.as_bytes(), &hash).is_ok())
     })
     .await;
     Ok(found.filter(|_| right).map(|row| User {
