@@ -29,6 +29,7 @@ readers DIR="target/rendered":
 # The measuring instruments themselves.
 test-benches:
     python3 -m unittest discover benches
+    cargo test --manifest-path benches/chat/load/Cargo.toml --locked
 
 # The binary and the examples, optimized.
 build:
@@ -49,6 +50,10 @@ bench-release *ARGS: build
 # The ingress beside nginx and haproxy.
 bench-ingress *ARGS: build
     python3 benches/ingress.py {{ARGS}}
+
+# The chat beside a Starlette server: fan-out at a fixed rate, the knee, and what kills do.
+bench-chat *ARGS: build
+    python3 benches/chat.py {{ARGS}}
 
 # The references of `wharf.yaml` and of the command line, written anew.
 docs:

@@ -29,21 +29,31 @@ class Stack:
     """One project in a temporary folder. Use with `with`: at the end everything is stopped and removed."""
 
     def __init__(self, example="items", service="api", drain="40s"):
+        source = ROOT / "examples" / example
+        text = (source / "wharf.yaml").read_text()
+        text, builds = re.subn(r"build: \.\n", f"build: .\n    drain_timeout: {drain}\n", text)
+        if builds != 1 or 'VERSION: "' not in text:
+            raise SystemExit(f"{source}/wharf.yaml is not as the benchmarks expect: one `build: .` and a VERSION")
+        self._place(source, text, service)
+        self.version("1.0.0")
+
+    @classmethod
+    def of(cls, source, service):
+        """The project of another folder, as it stands there."""
+        stack = cls.__new__(cls)
+        stack._place(source, (source / "wharf.yaml").read_text(), service)
+        stack.file.write_text(stack.text)
+        return stack
+
+    def _place(self, source, text, service):
         self.wharf = binary()
         self.service = service
+        self.url = None
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="wharf-bench-"))
         # An unprivileged replica has to be able to walk through it.
         self.folder.chmod(0o755)
         self.file = self.folder / "wharf.yaml"
-        source = ROOT / "examples" / example
-        text = (source / "wharf.yaml").read_text()
-        context = os.path.relpath(source, self.folder)
-        text, builds = re.subn(r"build: \.\n", f"build: {context}\n    drain_timeout: {drain}\n", text)
-        if builds != 1 or 'VERSION: "' not in text:
-            raise SystemExit(f"{source}/wharf.yaml is not as the benchmarks expect: one `build: .` and a VERSION")
-        self.text = text
-        self.version("1.0.0")
-        self.url = None
+        self.text = re.sub(r"build: (\S+)\n", lambda build: f"build: {os.path.relpath(source / build[1], self.folder)}\n", text)
 
     def __enter__(self):
         return self

@@ -8,6 +8,7 @@ import threading
 import time
 import unittest
 
+import chat
 import figures
 import release
 from traffic import Traffic
@@ -163,6 +164,37 @@ class Streams(unittest.TestCase):
         self.assertGreater(counts["streams"], 0)
         self.assertEqual(counts["broken streams"], 0)
         self.assertGreater(self.stream(["1/2\n"])["broken streams"], 0)
+
+
+class Chat(unittest.TestCase):
+    GOOD = {
+        "sockets": 4, "connected": 4, "posts": 10, "acknowledged": 10, "missing": 0, "delivery": {"p99": 20.0},
+        "counts": {"doubles": 0, "strangers": 0, "gaps": 0, "refused": 0, "lost": 0},
+    }
+
+    def test_every_fault_is_told(self):
+        self.assertEqual(list(chat.faults(self.GOOD)), [])
+        self.assertTrue(chat.passes(self.GOOD))
+        for name, value in [("connected", 3), ("acknowledged", 9), ("missing", 1)]:
+            self.assertEqual(len(list(chat.faults({**self.GOOD, name: value}))), 1, name)
+        for name in ("doubles", "strangers", "gaps", "refused"):
+            found = list(chat.faults({**self.GOOD, "counts": {**self.GOOD["counts"], name: 1}}))
+            self.assertEqual(len(found), 1, name)
+
+    def test_late_is_not_kept(self):
+        self.assertFalse(chat.passes({**self.GOOD, "delivery": {"p99": 100.1}}))
+        self.assertFalse(chat.passes({**self.GOOD, "counts": {**self.GOOD["counts"], "lost": 1}}))
+
+    def test_the_knee_is_between_what_is_kept_and_what_is_not(self):
+        asked = []
+
+        def kept(rate):
+            asked.append(rate)
+            return rate <= 45
+        self.assertEqual(chat.knee(kept, 10, 3), (45, 50))
+        self.assertEqual(asked, [10, 20, 40, 80, 60, 50, 45])
+        self.assertEqual(chat.knee(lambda _: True, 10, 3, most=40), (40, None))
+        self.assertEqual(chat.knee(lambda rate: rate <= 3, 10, 2), (2.5, 5))
 
 
 class Figures(unittest.TestCase):

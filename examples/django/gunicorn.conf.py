@@ -1,8 +1,10 @@
-"""Gunicorn reads this by itself; what is deployed (the address, the workers) is said where it is started."""
+"""Gunicorn reads this by itself; how many workers there are is said where it is started."""
 
 import os
 import shutil
 import tempfile
+
+bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 
 # Each worker keeps its counts in files of this folder, so that /metrics can tell those of all of them.
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="metrics-")

@@ -17,10 +17,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use wharf_base::ids::Name;
-use wharf_plan::model::{Build, Command};
+use wharf_plan::model::{Build, Command, Framework};
 
 use crate::artifact::Artifact;
-use crate::detect::{Detected, Kind, detect};
+use crate::detect::{self, Detected, Kind, detect};
 use crate::error::BuildError;
 use crate::lock::lock;
 use crate::process::{Progress, ProgressSink};
@@ -37,6 +37,10 @@ pub struct Request {
     pub build: Build,
     /// The plan's command, if it has one: a folder in which nothing is to be built is accepted only with one.
     pub command: Option<Command>,
+    /// Whether the service has files that a web server answers with (`static_files`).
+    pub static_files: bool,
+    /// The variables of the service, without secrets and real addresses: for what of the build reads its settings.
+    pub settings: BTreeMap<String, String>,
     /// Links to put into the artifact in place of what is there: a path relative to its root, and where it leads (volumes).
     pub links: BTreeMap<PathBuf, PathBuf>,
     /// Where the service's artifacts are kept, absolute: `<state>/artifacts/<service>`.
@@ -58,6 +62,8 @@ pub(crate) struct Job {
     args: Vec<(String, String)>,
     /// The one program that is wanted of several.
     program: Option<String>,
+    /// The variables with which Django's files are collected; none: they are not.
+    collect: Option<BTreeMap<String, String>>,
     links: BTreeMap<PathBuf, PathBuf>,
     progress: ProgressSink,
     detected: Detected,
@@ -119,6 +125,8 @@ async fn run(request: Request) -> Result<Artifact, BuildError> {
         context,
         build,
         command,
+        static_files,
+        settings,
         links,
         artifacts,
         cache,
@@ -140,6 +148,10 @@ async fn run(request: Request) -> Result<Artifact, BuildError> {
         let context = context.clone();
         blocking(move || detect(&context).map_err(BuildError::from)).await?
     };
+    // As the rendered Dockerfile: a service that is said to be Django's has its files collected.
+    let toolchain = build.toolchain.as_ref();
+    let said = toolchain.and_then(|toolchain| toolchain.framework) == Some(Framework::Django);
+    let collect = (said || static_files && is_django(&detected.kind)).then_some(settings);
     let args = build.args.into_iter().collect();
     let job = Job {
         context,
@@ -147,6 +159,7 @@ async fn run(request: Request) -> Result<Artifact, BuildError> {
         cache,
         args,
         program: build.program,
+        collect,
         links,
         progress,
         detected,
@@ -173,6 +186,13 @@ async fn run(request: Request) -> Result<Artifact, BuildError> {
         }
         Kind::Command => script::nothing_to_build(&job).await,
     }
+}
+
+fn is_django(kind: &Kind) -> bool {
+    let Kind::Python(python) = kind else {
+        return false;
+    };
+    matches!(python.framework, Some(detect::Framework::Django { .. }))
 }
 
 fn canonical(path: PathBuf) -> Result<PathBuf, BuildError> {

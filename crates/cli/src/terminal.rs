@@ -164,7 +164,7 @@ impl<'a> Progress<'a> {
                 state,
                 message,
             } => {
-                let style = match state.as_str() {
+                let style = match state.strip_prefix("pool ").unwrap_or(state) {
                     "ready" | "external" | "stopped" => Style::Good,
                     "failed" => Style::Bad,
                     _ => Style::Busy,

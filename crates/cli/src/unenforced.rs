@@ -8,10 +8,9 @@ pub(crate) fn line(plan: &Plan) -> Option<String> {
         let names = plan.services.iter().filter(|(_, service)| asks(service));
         names.map(|(name, _)| name.to_string()).collect::<Vec<_>>()
     };
-    let pooled = plan.stores.iter().filter(|(_, store)| store.pool.is_some());
-    let limited = plan.stores.iter().filter(|(_, store)| {
-        store.external_url.is_none()
-            && (store.resources.cpu.is_some() || store.resources.memory.is_some())
+    let pooled = plan.stores.iter().filter(|(_, store)| {
+        // Wharf's own stores have theirs.
+        store.pool.is_some() && store.external_url.is_some()
     });
     let rotated = plan
         .secrets
@@ -22,13 +21,8 @@ pub(crate) fn line(plan: &Plan) -> Option<String> {
         ("expose", services(|service| service.expose.is_some())),
         ("buckets", services(|service| !service.buckets.is_empty())),
         (
-            "static_files",
-            services(|service| !service.static_files.is_empty()),
-        ),
-        ("pool", pooled.map(|(name, _)| name.to_string()).collect()),
-        (
-            "resources of stores",
-            limited.map(|(name, _)| name.to_string()).collect(),
+            "pool of a store with `url`",
+            pooled.map(|(name, _)| name.to_string()).collect(),
         ),
         (
             "rotation of secrets",
@@ -69,6 +63,10 @@ mod tests {
         check(
             "name: a\nservices:\n  web: { build: ., port: 1, scale: { max: 2 }, resources: { cpu: 100m }, expose: {} }\n  api: { build: ., port: 2, expose: {} }\nalerts: [{ name: A, query: up }]\n",
             Some("on this machine not yet in force: scale (web), expose (api, web), alerts"),
+        );
+        check(
+            "name: a\nservices: { web: { build: ., port: 1 } }\nstores:\n  own: { engine: postgres, pool: {}, resources: { memory: 256Mi } }\n  far: { engine: postgres, url: \"${env.DATABASE}\", pool: {} }\n",
+            Some("on this machine not yet in force: pool of a store with `url` (far)"),
         );
     }
 }

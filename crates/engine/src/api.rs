@@ -211,6 +211,29 @@ pub struct StoreStatus {
     pub port: Option<u16>,
     /// Why it is not ready, or a warning about it.
     pub message: Option<String>,
+    /// The pool of connections before it.
+    #[serde(default)]
+    pub pool: Option<PoolStatus>,
+    /// How long the lists are that `scale.metrics` names as queues, by name; empty while it does not answer.
+    #[serde(default)]
+    pub queues: BTreeMap<String, u64>,
+}
+
+/// The pool of connections before a store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolStatus {
+    /// `starting`, `ready`, `failed` or `stopping`.
+    pub state: String,
+    /// PgBouncer's process.
+    pub pid: Option<u32>,
+    /// Where it listens on the loopback address.
+    pub port: Option<u16>,
+    /// Connections to the server at most.
+    pub size: Option<u32>,
+    /// Connections of clients at most.
+    pub clients: Option<u32>,
+    /// Why it is not ready, or a warning about it.
+    pub message: Option<String>,
 }
 
 /// One of Wharf's own processes.
@@ -354,7 +377,7 @@ pub enum EventKind {
     Store {
         /// Which.
         store: Name,
-        /// As in [`StoreStatus::state`].
+        /// As in [`StoreStatus::state`]; `pool ` stands before that of its pool, [`PoolStatus::state`].
         state: String,
         /// More about it.
         message: Option<String>,

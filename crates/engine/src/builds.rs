@@ -12,7 +12,7 @@ use wharf_build::{Progress, Request};
 use wharf_plan::model::Source;
 
 use crate::engine::{Engine, Event};
-use crate::environment::volume_links;
+use crate::environment::{settings, volume_links};
 use crate::release::{Artifact, Release};
 use crate::replica::chain;
 
@@ -42,8 +42,10 @@ impl Engine {
                     let request = Request {
                         service: name.clone(),
                         context: release.base_dir.join(&build.context),
-                        build: build.clone(),
+                        build: (**build).clone(),
                         command: service.command.clone(),
+                        static_files: !service.static_files.is_empty(),
+                        settings: settings(&self.state, &release.plan, name, service),
                         links: volume_links(&self.state, &release.base_dir, service),
                         artifacts: self.state.artifacts(name),
                         cache: self.state.cache(),

@@ -19,13 +19,15 @@ use crate::ingress_link::{IngressLink, IngressReport};
 use crate::jobs::LiveJob;
 use crate::journal::Journal;
 use crate::live::Live;
+use crate::pools::LivePool;
 use crate::release::{Artifact, Release};
 use crate::replica::Observed;
 use crate::saved::{Saved, StateError, Store};
 use crate::secrets::Secrets;
 use crate::shutdown::Shutdown;
 use crate::state_dir::StateDir;
-use crate::stores::{LiveStore, StoreReport};
+use crate::store_process::StoreReport;
+use crate::stores::LiveStore;
 
 /// Events that may wait. Whoever sends more waits; the engine handles thousands a second.
 const QUEUE: usize = 1_024;
@@ -45,6 +47,12 @@ pub(crate) enum Event {
     },
     /// A job's process.
     Job { id: String, observed: Observed },
+    /// A store's pool.
+    Pool {
+        name: Name,
+        attempt: u32,
+        report: StoreReport,
+    },
     /// A store's server.
     Store {
         name: Name,
@@ -125,6 +133,7 @@ pub(crate) struct Engine {
     pub(crate) secrets: BTreeMap<ReleaseId, Arc<Secrets>>,
     pub(crate) live: BTreeMap<ReplicaId, Live>,
     pub(crate) live_stores: BTreeMap<Name, LiveStore>,
+    pub(crate) live_pools: BTreeMap<Name, LivePool>,
     pub(crate) live_jobs: BTreeMap<String, LiveJob>,
     /// When each scheduled service runs next.
     pub(crate) next_runs: BTreeMap<Name, Timestamp>,
@@ -187,6 +196,7 @@ impl Engine {
             secrets: BTreeMap::new(),
             live: BTreeMap::new(),
             live_stores: BTreeMap::new(),
+            live_pools: BTreeMap::new(),
             live_jobs: BTreeMap::new(),
             next_runs: BTreeMap::new(),
             settled: BTreeSet::new(),
@@ -281,6 +291,11 @@ impl Engine {
                 observed,
             } => self.replica_observed(&id, attempt, observed),
             Event::Job { id, observed } => self.job_observed(&id, observed),
+            Event::Pool {
+                name,
+                attempt,
+                report,
+            } => self.pool_reported(&name, attempt, report),
             Event::Store {
                 name,
                 attempt,

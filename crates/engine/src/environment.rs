@@ -1,10 +1,11 @@
 //! What a process of a service is started with: command, folder, variables, user.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 use wharf_base::ids::{Name, ReleaseId};
-use wharf_plan::model::{Command, Service, Source, StoreEngine, VolumeSource};
+use wharf_plan::model::{Command, Plan, Service, Source, StoreEngine, VolumeSource};
 use wharf_plan::template::{Field, Own, Reference};
 use wharf_process::User;
 use wharf_store::Credentials;
@@ -33,6 +34,19 @@ pub(crate) struct StoreAddress {
     pub(crate) credentials: Credentials,
     /// An external store's URL as it was given.
     pub(crate) url: Option<String>,
+    /// Where its pool listens, if it has one.
+    pub(crate) pool_port: Option<u16>,
+}
+
+impl StoreAddress {
+    /// The address of its pool, for a release whose plan has one: those before it keep to the server.
+    fn pooled(&self) -> Option<Credentials> {
+        Some(Credentials {
+            host: "127.0.0.1".to_owned(),
+            port: self.pool_port?,
+            ..self.credentials.clone()
+        })
+    }
 }
 
 /// What the templates of a service may refer to.
@@ -44,6 +58,9 @@ pub(crate) struct Context<'a> {
     /// The stable internal ports of services that others refer to.
     pub(crate) services: &'a BTreeMap<Name, u16>,
     pub(crate) user: Option<User>,
+    /// Whether stores are asked through their pools. A release's command asks the server itself: what it does to a schema
+    /// may need a session's own settings, locks and time.
+    pub(crate) pooled: bool,
 }
 
 /// Why a process cannot be started.
@@ -184,16 +201,21 @@ impl Context<'_> {
 
     fn field(&self, of: &Name, field: Field) -> Result<String, EnvironmentError> {
         if let Some(store) = self.stores.get(of) {
+            let wanted = self.release.plan.stores.get(of);
+            let pool = wanted
+                .filter(|wanted| self.pooled && wanted.pool.is_some())
+                .and_then(|_| store.pooled());
+            let url = store.url.as_ref().filter(|_| pool.is_none());
+            let credentials = pool.as_ref().unwrap_or(&store.credentials);
             return Ok(match field {
-                Field::Url => store
-                    .url
-                    .clone()
-                    .unwrap_or_else(|| store.credentials.url(store.engine)),
-                Field::Host => store.credentials.host.clone(),
-                Field::Port => store.credentials.port.to_string(),
-                Field::User => store.credentials.user.clone(),
-                Field::Password => store.credentials.password.clone(),
-                Field::Database => store.credentials.database.clone(),
+                Field::Url => url
+                    .cloned()
+                    .unwrap_or_else(|| credentials.url(store.engine)),
+                Field::Host => credentials.host.clone(),
+                Field::Port => credentials.port.to_string(),
+                Field::User => credentials.user.clone(),
+                Field::Password => credentials.password.clone(),
+                Field::Database => credentials.database.clone(),
             });
         }
         let port = self.services.get(of).ok_or_else(|| {
@@ -223,8 +245,60 @@ impl Context<'_> {
     }
 }
 
+/// What stands for a value that only a running release has.
+const UNUSED: &str = "unused";
+
+/// The variables of a service for a build that reads its settings: what the file says, and in place of secrets and of
+/// addresses what looks like them. The same in every release, since the artifact depends on them.
+pub(crate) fn settings(
+    state: &StateDir,
+    plan: &Plan,
+    name: &Name,
+    service: &Service,
+) -> BTreeMap<String, String> {
+    let stand_in = |reference: &Reference| -> Result<String, Infallible> {
+        Ok(match reference {
+            Reference::Field { of, field } => {
+                let engine = plan.stores.get(of).map(|store| store.engine);
+                let (scheme, port) = match engine {
+                    Some(StoreEngine::Postgres) => ("postgres", 5432),
+                    Some(StoreEngine::Redis) => ("redis", 6379),
+                    None => ("http", 80),
+                };
+                match field {
+                    Field::Url if engine == Some(StoreEngine::Postgres) => {
+                        format!("{scheme}://{UNUSED}@127.0.0.1:{port}/{UNUSED}")
+                    }
+                    Field::Url => format!("{scheme}://127.0.0.1:{port}"),
+                    Field::Host => "127.0.0.1".to_owned(),
+                    Field::Port => port.to_string(),
+                    Field::User | Field::Password | Field::Database => UNUSED.to_owned(),
+                }
+            }
+            Reference::Env { default, .. } => default.clone().unwrap_or_else(|| UNUSED.to_owned()),
+            Reference::Volume(volume) => state.volume(volume).display().to_string(),
+            Reference::Wharf(Own::Project) => plan.name.to_string(),
+            Reference::Wharf(Own::Service) => name.to_string(),
+            Reference::Wharf(Own::Environment) => plan
+                .environment
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            Reference::Secret(_) | Reference::Wharf(Own::Release) => UNUSED.to_owned(),
+        })
+    };
+    let mut settings = BTreeMap::new();
+    let port = service.primary_port_number();
+    settings.extend(port.map(|port| ("PORT".to_owned(), port.to_string())));
+    for (key, template) in &service.environment {
+        let Ok(value) = template.render(stand_in);
+        settings.insert(key.clone(), value);
+    }
+    settings
+}
+
 /// Where a volume lies on this machine.
-fn volume_source(state: &StateDir, base_dir: &Path, source: &VolumeSource) -> PathBuf {
+pub(crate) fn volume_source(state: &StateDir, base_dir: &Path, source: &VolumeSource) -> PathBuf {
     match source {
         VolumeSource::Named(name) => state.volume(name),
         VolumeSource::Path(path) => base_dir.join(path),

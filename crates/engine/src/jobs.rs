@@ -9,6 +9,7 @@ use wharf_base::ids::{Name, ReleaseId};
 
 use crate::api::EventKind;
 use crate::engine::{Engine, Event};
+use crate::environment::prepare_volumes;
 use crate::replica::{Observed, Order, Start, Watched, supervise};
 use crate::saved::SavedJob;
 
@@ -62,11 +63,14 @@ impl Engine {
         let began = self.now();
         let prepared = self.prepare(release, service, command, &BTreeMap::new());
         let launch = prepared.map_err(|error| error.0).and_then(|prepared| {
-            let known = self
+            let release = self
                 .releases
                 .get(&release)
-                .and_then(|r| r.plan.services.get(service));
-            let known = known.ok_or_else(|| format!("`{service}` is not in {release}"))?;
+                .ok_or("its release is not in the state any more")?;
+            let known = release.plan.services.get(service);
+            let known = known.ok_or_else(|| format!("`{service}` is not in {}", release.id))?;
+            prepare_volumes(&self.state, &release.base_dir, known, self.user)
+                .map_err(|error| error.0)?;
             // What a run of that name left before; mostly there is nothing.
             drop(std::fs::remove_dir_all(
                 self.state.root().join("run").join(id),

@@ -17,6 +17,7 @@ mod journal;
 mod live;
 mod logs;
 mod operations;
+mod pools;
 mod ports;
 mod probe;
 mod reconcile;
@@ -34,6 +35,8 @@ mod server;
 mod shutdown;
 pub mod state_dir;
 mod status;
+mod store_process;
+mod store_task;
 mod stores;
 
 pub use run::{RunError, is_running, run};

@@ -19,6 +19,7 @@ impl Engine {
             return;
         }
         self.tend_stores();
+        self.tend_pools();
         self.tend_replicas();
         self.tend_jobs();
         if self.shutdown.is_some() {
@@ -161,24 +162,50 @@ impl Engine {
                 return Some(reason);
             }
         }
-        if self.one_shot_done(name, release) {
-            None
-        } else {
-            Some("its release command".to_owned())
+        if !self.one_shot_done(name, release) {
+            return Some("its release command".to_owned());
         }
+        self.others_release_command(name)
+    }
+
+    /// A release command of another service that new replicas of `name` wait for: what it prepares (the tables of a
+    /// database that both use) may be what the new program needs. One that itself needs `name` is not waited for.
+    fn others_release_command(&mut self, name: &Name) -> Option<String> {
+        let target = self.target()?;
+        let services = &target.plan.services;
+        let others: Vec<_> = services
+            .iter()
+            .filter(|(other, service)| service.release.is_some() && !needs(services, other, name))
+            .filter_map(|(other, service)| {
+                let release = target.revisions.get(other)?.release;
+                Some((other.clone(), release, service.needs.clone()))
+            })
+            .collect();
+        others.into_iter().find_map(|(other, release, needs)| {
+            let ready = needs
+                .iter()
+                .all(|(needed, condition)| self.unmet(needed, *condition).is_none());
+            (!ready || !self.one_shot_done(&other, release))
+                .then(|| format!("the release command of `{other}`"))
+        })
     }
 
     fn unmet(&self, needed: &Name, condition: Condition) -> Option<String> {
         let target = self.target()?;
         if target.plan.stores.contains_key(needed) {
-            let store = self.live_stores.get(needed);
-            if store.is_some_and(crate::stores::LiveStore::is_ready) {
+            if self.store_is_ready(needed) {
                 return None;
             }
-            let message = store.and_then(|store| store.message.as_deref());
+            let server = self.live_stores.get(needed).filter(|live| !live.is_ready());
+            let pool = self.live_pools.get(needed);
+            let (what, process) = match (server, pool) {
+                (None, Some(pool)) => ("the pool of the store", Some(&pool.process)),
+                (server, _) => ("the store", server.map(|live| &live.process)),
+            };
+            let message = process.and_then(|process| process.message.as_deref());
             return Some(match message {
-                Some(message) => format!("the store `{needed}`: {message}"),
-                None => format!("the store `{needed}` to be ready"),
+                Some(message) => format!("{what} `{needed}`: {message}"),
+                None => format!("{what} `{needed}` to be ready"),
             });
         }
         let release = target.revisions.get(needed)?.release;
@@ -265,6 +292,26 @@ fn gone(target: ReleaseId) -> Wanted {
             keep_old: std::time::Duration::from_secs(600),
         },
     }
+}
+
+/// Whether `service` is `needed` or, by way of others, needs it.
+fn needs(
+    services: &std::collections::BTreeMap<Name, Service>,
+    service: &Name,
+    needed: &Name,
+) -> bool {
+    let mut found = vec![service];
+    let mut at = 0;
+    while let Some(name) = found.get(at) {
+        let further = services.get(*name).into_iter();
+        for next in further.flat_map(|service| service.needs.keys()) {
+            if !found.contains(&next) {
+                found.push(next);
+            }
+        }
+        at += 1;
+    }
+    found.contains(&needed)
 }
 
 /// The services, each after the services that it needs.

@@ -1,6 +1,6 @@
 //! An immutable release: what was built, the configuration, the versions of the secrets, the routes, as one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use wharf_base::clock::Timestamp;
 use wharf_base::ids::{Name, ReleaseId};
 use wharf_plan::model::{Command, Condition, Plan, Rollout, Service, Source};
+use wharf_plan::template::Reference;
 
 use crate::api::Outcome;
 
@@ -106,10 +107,12 @@ impl Release {
 /// The digest of what a replica of `service` depends on. How many replicas there are, how they are rolled out and what
 /// only rendered files say is no part of it: changing that replaces none.
 pub(crate) fn service_digest(
+    plan: &Plan,
     service: &Service,
     artifact: Option<&Artifact>,
     secret_values: &str,
 ) -> String {
+    let pools = pooled_stores(plan, service);
     let mut neutral = Service {
         replicas: 0,
         rollout: Rollout {
@@ -135,7 +138,25 @@ pub(crate) fn service_digest(
     let plan =
         serde_json::to_string(&neutral).expect("a plan has only string keys and finite numbers");
     let artifact = artifact.map_or("", |artifact| artifact.digest.as_str());
-    digest(&[&plan, artifact, secret_values])
+    let mut parts = vec![plan.as_str(), artifact, secret_values];
+    parts.extend(pools.iter().map(|store| store.as_str()));
+    digest(&parts)
+}
+
+/// The stores that a service's variables lead to through a pool on this machine: with or without, the address is another.
+fn pooled_stores<'a>(plan: &'a Plan, service: &Service) -> BTreeSet<&'a Name> {
+    let references = service
+        .environment
+        .values()
+        .flat_map(|value| value.references());
+    references
+        .filter_map(|reference| match reference {
+            Reference::Field { of, .. } => plan.stores.get_key_value(of),
+            _ => None,
+        })
+        .filter(|(_, store)| store.pool.is_some() && store.external_url.is_none())
+        .map(|(name, _)| name)
+        .collect()
 }
 
 /// SHA-256 over the parts, each with its length before it, as hexadecimal digits.

@@ -152,6 +152,7 @@ impl Engine {
                 continue;
             };
             let digest = service_digest(
+                &release.plan,
                 service,
                 artifact.as_ref(),
                 &filled_with(&secrets, &name, service),

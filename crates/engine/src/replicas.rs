@@ -6,10 +6,9 @@ use std::path::Path;
 use tokio::sync::mpsc;
 use wharf_base::clock::Timestamp;
 use wharf_base::ids::{Name, ReleaseId, ReplicaId};
-use wharf_base::units::{Bytes, Millicores};
 use wharf_control::service::{Replica, Role};
 use wharf_plan::model::{Probes, Service};
-use wharf_process::{Exit, Launch, Limits, LogTarget, Signal, StopScope};
+use wharf_process::{Exit, Launch, LogTarget, Signal, StopScope};
 
 use crate::api::{EventKind, ReplicaState};
 use crate::engine::{Engine, Event};
@@ -19,6 +18,7 @@ use crate::ports::{PORTS, free_port, is_free};
 use crate::probe::Target;
 use crate::replica::{Observed, Order, Start, Watched, supervise};
 use crate::saved::{SavedReplica, SavedRole};
+use crate::stores::limits_of;
 
 /// A log file is followed by the next at this size; two of them hold some 100,000 lines.
 const LOG_MAX_BYTES: u64 = 16 << 20;
@@ -64,6 +64,7 @@ impl Engine {
         }
         self.adopt_jobs();
         self.adopt_stores();
+        self.adopt_pools();
         self.resume_build();
     }
 
@@ -205,14 +206,7 @@ impl Engine {
             cwd: prepared.cwd,
             env: prepared.env,
             user: self.user,
-            limits: Limits {
-                memory: service.resources.memory.map(|bounds| Bytes(bounds.limit.0)),
-                cpu: service
-                    .resources
-                    .cpu
-                    .map(|bounds| Millicores(bounds.limit.0)),
-                ..Limits::default()
-            },
+            limits: limits_of(&service.resources),
             stop_signal: Signal::TERM,
             stop_scope: StopScope::Group,
             stop_timeout: service.stop_timeout,
@@ -248,6 +242,8 @@ impl Engine {
             stores: &stores,
             services: &services,
             user: self.user,
+            // Only the command of a release is not the service's own.
+            pooled: command.is_none(),
         };
         context.prepare(service, command, ports)
     }

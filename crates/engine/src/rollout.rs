@@ -51,11 +51,11 @@ impl Engine {
             .services
             .keys()
             .all(|name| self.settled.contains(name))
-            && target.plan.stores.keys().all(|name| {
-                self.live_stores
-                    .get(name)
-                    .is_some_and(crate::stores::LiveStore::is_ready)
-            });
+            && target
+                .plan
+                .stores
+                .keys()
+                .all(|name| self.store_is_ready(name));
         if self.is_reverting() {
             let deadline = rollout
                 .began

@@ -1,24 +1,29 @@
 //! From releases and replicas to the ingress's configuration.
 //!
 //! The routes are those of the release that serves; the endpoints are the replicas that are ready, whatever release
-//! they are of. Both change in one configuration, so no request meets a half.
+//! they are of. Both change in one configuration, so no request meets a half. What a service serves as files, the ingress
+//! answers from the folders of its releases.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use wharf_base::ids::{Name, ReleaseId, ReplicaId};
 use wharf_ingress::config::{
-    Action, Certificate, Config, Draining, Endpoint, Headers, HealthCheck, Limits, Listener,
-    Revision, Route, Upstream,
+    Action, Certificate, Config, Draining, Endpoint, Folder, Headers, HealthCheck, Limits,
+    Listener, Revision, Route, Upstream,
 };
-use wharf_plan::model::{Check, Plan, RouteAction, Tls};
+use wharf_plan::images::volume_of;
+use wharf_plan::model::{Check, Plan, RouteAction, Source, Tls};
 use wharf_plan::template::{Reference, Template};
 
 use crate::api::{ApiError, EventKind};
 use crate::engine::Engine;
+use crate::environment::volume_source;
 use crate::ports::bind;
+use crate::release::Release;
 use crate::saved::SavedRole;
+use crate::state_dir::StateDir;
 
 /// The listener of the routes.
 pub(crate) const HTTP: &str = "http";
@@ -147,11 +152,7 @@ impl Engine {
             },
             // Opt-in on this machine: nobody has the local authority in their browser at first.
             https_redirect: None,
-            paths: route
-                .paths
-                .iter()
-                .map(|(path, action)| (path.clone(), route_action(plan, action)))
-                .collect(),
+            paths: self.paths(plan, route),
             limits: Limits {
                 rate_per_second: route.limits.rate.map(wharf_base::units::Rate::per_second),
                 burst: route.limits.burst,
@@ -168,6 +169,41 @@ impl Engine {
             },
         };
         plan.routes.iter().enumerate().map(route).collect()
+    }
+
+    fn paths(&self, plan: &Plan, route: &wharf_plan::model::Route) -> BTreeMap<String, Action> {
+        let actions = route.paths.iter();
+        let mut paths: BTreeMap<_, _> = actions
+            .map(|(path, action)| (path.clone(), route_action(plan, action)))
+            .collect();
+        for (prefix, name) in static_prefixes(plan, route) {
+            let files = Action::Files {
+                service: name.to_string(),
+                folders: self.static_folders(name, prefix),
+            };
+            let path = prefix.trim_end_matches('/');
+            let path = if path.is_empty() { "/" } else { path };
+            paths.insert(path.to_owned(), files);
+        }
+        paths
+    }
+
+    /// Where the files of a prefix lie: in what is to serve, in what serves, and, the newest first, in what still runs, so
+    /// that pages of every release that somebody may have open find their files.
+    fn static_folders(&self, name: &Name, prefix: &str) -> Vec<Folder> {
+        let running = self.saved.replicas.values();
+        let running = running.filter(|replica| {
+            replica.service == *name && !matches!(replica.role, SavedRole::Stopping)
+        });
+        let running: BTreeSet<ReleaseId> = running.map(|replica| replica.release).collect();
+        let running = running.iter().rev().filter_map(|id| self.releases.get(id));
+        let releases = [self.target(), self.serving()];
+        let mut folders = vec![];
+        for release in releases.into_iter().flatten().chain(running) {
+            let folder = static_folder(&self.state, release, name, prefix);
+            folders.extend(folder.filter(|folder| !folders.contains(folder)));
+        }
+        folders
     }
 
     fn upstreams(&self) -> BTreeMap<String, Upstream> {
@@ -281,12 +317,65 @@ fn upstream_name(service: &Name, port: &Name, primary: bool) -> String {
     }
 }
 
+/// The prefixes of a route that its services answer with files, each with its service: those below a path that leads to the
+/// service, where no other path of the route is more specific.
+fn static_prefixes<'a>(
+    plan: &'a Plan,
+    route: &'a wharf_plan::model::Route,
+) -> Vec<(&'a str, &'a Name)> {
+    let below = |prefix: &str, path: &str| {
+        let (prefix, path) = (prefix.trim_end_matches('/'), path.trim_end_matches('/'));
+        let rest = prefix.strip_prefix(path);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let mut found = vec![];
+    for (path, action) in &route.paths {
+        let RouteAction::Service { service: name, .. } = action else {
+            continue;
+        };
+        let files = plan.services.get(name).into_iter();
+        for prefix in files.flat_map(|service| service.static_files.keys()) {
+            let others = route.paths.keys();
+            let longest = others
+                .filter(|other| below(prefix, other))
+                .max_by_key(|other| other.len());
+            if longest == Some(path) {
+                found.push((prefix.as_str(), name));
+            }
+        }
+    }
+    found
+}
+
+/// Where the files of a service's prefix lie in one release; none: it has no such prefix, or is not built.
+fn static_folder(state: &StateDir, release: &Release, name: &Name, prefix: &str) -> Option<Folder> {
+    let (service, revision) = release.service(name)?;
+    let folder = service.static_files.get(prefix)?;
+    if let Some((volume, place)) = volume_of(service, folder) {
+        let path = volume_source(state, &release.base_dir, &volume.source).join(place);
+        return Some(Folder {
+            path,
+            packed: false,
+        });
+    }
+    let artifact = revision.artifact.as_ref();
+    let base = match (&service.source, artifact) {
+        (Source::Command, _) => &release.base_dir,
+        (_, artifact) => &artifact?.dir,
+    };
+    Some(Folder {
+        path: base.join(folder),
+        packed: artifact.is_some(),
+    })
+}
+
 fn route_action(plan: &Plan, action: &RouteAction) -> Action {
     match action {
         RouteAction::Service {
             service,
             port,
             strip_prefix,
+            sticky,
         } => {
             let primary = plan
                 .services
@@ -296,6 +385,7 @@ fn route_action(plan: &Plan, action: &RouteAction) -> Action {
             Action::Forward {
                 upstream: upstream_name(service, port, primary),
                 strip_prefix: *strip_prefix,
+                sticky: *sticky,
             }
         }
         RouteAction::Redirect { to, status } => Action::Redirect {
@@ -339,4 +429,36 @@ fn referred_services(plan: &Plan) -> Vec<Name> {
     referred.sort();
     referred.dedup();
     referred
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(paths: &str, expected: &[(&str, &str)]) {
+        let text = format!(
+            "name: a\nservices:\n  web: {{ build: ., port: 1, static_files: {{ /static/: s, /app/media/: m }} }}\n  api: {{ build: ., port: 2 }}\nroutes: [{{ paths: {paths} }}]\n"
+        );
+        let (plan, diagnostics) = wharf_plan::resolve(text.as_bytes(), None);
+        let plan = plan.unwrap_or_else(|| panic!("{diagnostics:?}"));
+        let found = static_prefixes(&plan, &plan.routes[0]);
+        let found: Vec<_> = found
+            .iter()
+            .map(|(prefix, name)| (*prefix, name.as_str()))
+            .collect();
+        assert_eq!(found, expected, "{paths}");
+    }
+
+    #[test]
+    fn the_most_specific_path_decides_who_serves_files() {
+        let both = [("/app/media/", "web"), ("/static/", "web")];
+        check("{ /: web }", &both);
+        check("{ /: web, /api: api }", &both);
+        check("{ /: web, /static: web }", &both);
+        check("{ /: web, /static: api }", &both[..1]);
+        check("{ /: web, /app: api, /static/x: api }", &both[1..]);
+        check("{ /app: web, /stat: web }", &both[..1]);
+        check("{ /: api }", &[]);
+    }
 }

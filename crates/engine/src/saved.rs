@@ -135,6 +135,19 @@ pub(crate) struct SavedStore {
     pub(crate) attempt: u32,
     /// Whether it has been set up: database, user, extensions.
     pub(crate) set_up: bool,
+    /// Its pool of connections, if it ever had one.
+    pub(crate) pool: Option<SavedPool>,
+}
+
+/// What survives of a pool.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct SavedPool {
+    /// Where it listens, once chosen.
+    pub(crate) port: u16,
+    /// Counts its processes.
+    pub(crate) attempt: u32,
+    /// Whether it may have a process.
+    pub(crate) runs: bool,
 }
 
 /// What survives of a job.

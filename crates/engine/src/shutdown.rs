@@ -1,5 +1,5 @@
 //! Stopping everything in order: the ingress finishes its requests, then services stop, each before what it needs,
-//! then the stores; at last nothing of the project runs.
+//! then pools and at last stores; then nothing of the project runs.
 
 use wharf_base::ids::{Name, ReplicaId};
 
@@ -21,8 +21,15 @@ pub(crate) struct Shutdown {
 enum Stage {
     Ingress,
     Services,
+    Pools,
     Stores,
     Done,
+}
+
+impl Shutdown {
+    fn order(self) -> Order {
+        if self.now { Order::Kill } else { Order::Stop }
+    }
 }
 
 impl Engine {
@@ -44,14 +51,16 @@ impl Engine {
             build.abort();
         }
         self.shutdown = Some(Shutdown { now, stage });
-        let order = if now { Order::Kill } else { Order::Stop };
-        self.stop_jobs(order);
+        self.stop_jobs(Shutdown { now, stage }.order());
         // What it served is no more: the next one is not to begin with it.
         drop(std::fs::remove_file(self.state.ingress_config()));
         if now {
             self.ingress.stop();
             for id in self.saved.replicas.keys().cloned().collect::<Vec<_>>() {
                 self.kill_replica(&id);
+            }
+            for name in self.live_pools.keys().cloned().collect::<Vec<_>>() {
+                self.stop_pool(&name, Order::Kill);
             }
             for name in self.live_stores.keys().cloned().collect::<Vec<_>>() {
                 self.stop_store(&name, Order::Kill);
@@ -72,6 +81,13 @@ impl Engine {
             }
             Stage::Ingress => {}
             Stage::Services if self.saved.replicas.is_empty() && self.saved.jobs.is_empty() => {
+                self.enter(Stage::Pools);
+                for name in self.live_pools.keys().cloned().collect::<Vec<_>>() {
+                    self.stop_pool(&name, shutdown.order());
+                }
+                self.reconcile_shutdown();
+            }
+            Stage::Pools if self.live_pools.is_empty() => {
                 self.enter(Stage::Stores);
                 for name in self.live_stores.keys().cloned().collect::<Vec<_>>() {
                     self.tell(
@@ -80,14 +96,7 @@ impl Engine {
                             what: format!("the store {name}"),
                         },
                     );
-                    self.stop_store(
-                        &name,
-                        if shutdown.now {
-                            Order::Kill
-                        } else {
-                            Order::Stop
-                        },
-                    );
+                    self.stop_store(&name, shutdown.order());
                 }
                 self.reconcile_shutdown();
             }
@@ -98,7 +107,7 @@ impl Engine {
                 self.settled.clear();
                 self.exit = true;
             }
-            Stage::Stores | Stage::Done => {}
+            Stage::Pools | Stage::Stores | Stage::Done => {}
         }
     }
 

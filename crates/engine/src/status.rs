@@ -4,8 +4,8 @@ use wharf_base::ids::{Name, ReplicaId};
 use wharf_control::restart::CRASH_LOOP_FAILURES;
 
 use crate::api::{
-    ApiError, Environment, ProcessStatus, ProjectState, ReplicaState, ReplicaStatus, RolloutStatus,
-    ServiceStatus, Status, StoreStatus,
+    ApiError, Environment, PoolStatus, ProcessStatus, ProjectState, ReplicaState, ReplicaStatus,
+    RolloutStatus, ServiceStatus, Status, StoreStatus,
 };
 use crate::engine::Engine;
 use crate::live::{Live, Phase};
@@ -59,8 +59,8 @@ impl Engine {
             .all(|name| self.settled.contains(name));
         let stores = self
             .live_stores
-            .values()
-            .all(crate::stores::LiveStore::is_ready);
+            .keys()
+            .all(|name| self.store_is_ready(name));
         if services && stores && self.ingress.is_current() && self.ingress.trouble().is_none() {
             ProjectState::Ready
         } else {
@@ -153,15 +153,29 @@ impl Engine {
         let status = |(name, live): (&Name, &crate::stores::LiveStore)| StoreStatus {
             name: name.clone(),
             engine: live.engine.as_str().to_owned(),
-            state: live.phase.as_str().to_owned(),
-            pid: live.pid,
+            state: live.process.phase.as_str().to_owned(),
+            pid: live.process.pid,
             port: live
                 .address
                 .as_ref()
                 .map(|address| address.credentials.port),
-            message: live.message.clone(),
+            message: live.process.message.clone(),
+            pool: self.pool_status(name),
+            queues: live.queues.clone(),
         };
         self.live_stores.iter().map(status).collect()
+    }
+
+    fn pool_status(&self, name: &Name) -> Option<PoolStatus> {
+        let live = self.live_pools.get(name)?;
+        Some(PoolStatus {
+            state: live.process.phase.as_str().to_owned(),
+            pid: live.process.pid,
+            port: self.pool_port(name),
+            size: live.pool.map(|pool| pool.size),
+            clients: live.pool.map(|pool| pool.clients),
+            message: live.process.message.clone(),
+        })
     }
 
     fn processes(&self) -> Vec<ProcessStatus> {
@@ -170,7 +184,9 @@ impl Engine {
             pid,
         };
         let shims = self.live.values().filter_map(|live| live.shim_pid);
-        let shims = shims.chain(self.live_stores.values().filter_map(|store| store.shim_pid));
+        let stores = self.live_stores.values().map(|store| &store.process);
+        let pools = self.live_pools.values().map(|pool| &pool.process);
+        let shims = shims.chain(stores.chain(pools).filter_map(|process| process.shim_pid));
         let shims = shims.chain(self.live_jobs.values().filter_map(|job| job.shim_pid));
         let mut processes = vec![process("engine", std::process::id())];
         processes.extend(self.ingress.pid.map(|pid| process("ingress", pid)));

@@ -1,89 +1,42 @@
 //! The servers of the stores: prepared, started or adopted, asked whether they answer, set up, kept running.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use tokio::sync::mpsc;
-use wharf_base::clock::Timestamp;
+use tokio::sync::{mpsc, watch};
 use wharf_base::ids::Name;
+use wharf_base::units::{Bytes, Millicores};
 use wharf_control::restart::Backoff;
-use wharf_plan::model::{Store, StoreEngine};
-use wharf_process::{Launch, Limits, LogTarget, ShimProgram, Signal, StopScope, User};
-use wharf_store::{Account, Credentials, Prepared, RANDOM_BYTES, Request};
+use wharf_plan::model::{Resources, Store, StoreEngine};
+use wharf_plan::rules::vocabulary::watched_lists;
+use wharf_process::{Limits, LogTarget};
+use wharf_store::{Credentials, RANDOM_BYTES, RedisList};
 
 use crate::api::EventKind;
-use crate::engine::{Engine, Event};
+use crate::engine::Engine;
 use crate::environment::StoreAddress;
 use crate::ports::free_port;
-use crate::replica::{Observed, Order, Start, Watched, chain, supervise};
+use crate::replica::{Observed, Order};
 use crate::state_dir::{random_hex, write_secret};
-
-/// From one question to the next while a server starts.
-const STARTING_PAUSE: Duration = Duration::from_millis(20);
-
-/// From one question to the next once it has answered.
-const READY_PAUSE: Duration = Duration::from_secs(2);
-
-/// When a question without an answer has failed.
-const ASK_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// A server of the size that Wharf sets up never logs more between two looks at it.
-const LOG_MAX_BYTES: u64 = 16 << 20;
+use crate::store_process::{
+    LOG_MAX_BYTES, LOG_MAX_FILES, News, READY_PAUSE, StorePhase, StoreProcess, StoreReport,
+};
+use crate::store_task::StoreTask;
 
 /// What is known of a store beside what is saved.
 pub(crate) struct LiveStore {
     pub(crate) engine: StoreEngine,
-    pub(crate) phase: StorePhase,
-    pub(crate) pid: Option<u32>,
-    pub(crate) shim_pid: Option<u32>,
-    pub(crate) message: Option<String>,
+    pub(crate) process: StoreProcess,
     pub(crate) address: Option<StoreAddress>,
-    started: Timestamp,
-    backoff: Backoff,
-    orders: Option<mpsc::Sender<Order>>,
-}
-
-/// Where a store stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StorePhase {
-    Starting,
-    Ready,
-    /// It cannot be used until something outside changes, and is tried again then.
-    Waiting {
-        until: Timestamp,
-    },
-    Stopping,
-    /// A server that Wharf does not run.
-    External,
-}
-
-/// What the task of a store reports.
-#[derive(Debug)]
-pub(crate) enum StoreReport {
-    /// Something worth a line: another version than asked for.
-    Warning(String),
-    Process(Observed),
-    /// It answers and is set up.
-    Ready,
-    /// It does not answer.
-    Unready(String),
-}
-
-impl StorePhase {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Starting => "starting",
-            Self::Ready => "ready",
-            Self::Waiting { .. } => "failed",
-            Self::Stopping => "stopping",
-            Self::External => "external",
-        }
-    }
+    /// How long the lists are that the plan watches, by name.
+    pub(crate) queues: BTreeMap<String, u64>,
+    /// Which lists those are, for its task.
+    lists: Option<watch::Sender<Vec<RedisList>>>,
 }
 
 impl LiveStore {
+    /// Whether its server can be used, through whatever pool.
     pub(crate) fn is_ready(&self) -> bool {
-        matches!(self.phase, StorePhase::Ready | StorePhase::External)
+        matches!(self.process.phase, StorePhase::Ready | StorePhase::External)
     }
 }
 
@@ -92,12 +45,21 @@ impl Engine {
     pub(crate) fn store_addresses(&self) -> BTreeMap<Name, StoreAddress> {
         let known = self.live_stores.iter();
         known
-            .filter_map(|(name, store)| Some((name.clone(), store.address.clone()?)))
+            .filter_map(|(name, store)| {
+                let mut address = store.address.clone()?;
+                address.pool_port = self.pool_port(name);
+                Some((name.clone(), address))
+            })
             .collect()
     }
 
+    /// Whether clients can use the store: its server, and its pool where it has one.
+    pub(crate) fn store_is_ready(&self, name: &Name) -> bool {
+        self.live_stores.get(name).is_some_and(LiveStore::is_ready) && self.pool_is_ready(name)
+    }
+
     /// The stores that have to run: those of the target and, until it serves, those of what serves.
-    fn wanted_stores(&self) -> BTreeMap<Name, Store> {
+    pub(crate) fn wanted_stores(&self) -> BTreeMap<Name, Store> {
         let releases = [self.serving(), self.target()];
         releases
             .into_iter()
@@ -135,7 +97,7 @@ impl Engine {
         let now = self.now();
         let wanted = self.wanted_stores();
         for (name, store) in &wanted {
-            match self.live_stores.get(name).map(|live| live.phase) {
+            match self.live_stores.get(name).map(|live| live.process.phase) {
                 None => self.start_store(name, store, false),
                 Some(StorePhase::Waiting { until }) if until <= now => {
                     self.start_store(name, store, false)
@@ -144,6 +106,7 @@ impl Engine {
                 Some(_) => {}
             }
         }
+        self.tell_lists(&wanted);
         let gone: Vec<Name> = self
             .live_stores
             .keys()
@@ -151,7 +114,40 @@ impl Engine {
             .cloned()
             .collect();
         for name in gone {
-            self.stop_store(&name, Order::Stop);
+            // A pool ends before its server.
+            if !self.live_pools.contains_key(&name) {
+                self.stop_store(&name, Order::Stop);
+            }
+        }
+    }
+
+    /// Tells the tasks of stores which lists are watched now.
+    fn tell_lists(&mut self, stores: &BTreeMap<Name, Store>) {
+        let plan = self
+            .target()
+            .or(self.serving())
+            .map(|release| &release.plan);
+        let Some(plan) = plan.cloned() else { return };
+        for name in stores.keys() {
+            let Some(live) = self.live_stores.get_mut(name) else {
+                continue;
+            };
+            let wanted: Vec<RedisList> = watched_lists(&plan, name)
+                .into_iter()
+                .map(|(database, key)| RedisList {
+                    database,
+                    key: key.to_owned(),
+                })
+                .collect();
+            live.queues
+                .retain(|queue, _| wanted.iter().any(|list| list.key == *queue));
+            if let Some(lists) = &live.lists {
+                lists.send_if_modified(|lists| {
+                    let changed = *lists != wanted;
+                    *lists = wanted;
+                    changed
+                });
+            }
         }
     }
 
@@ -163,52 +159,39 @@ impl Engine {
         let backoff = self
             .live_stores
             .get(name)
-            .map(|live| live.backoff)
+            .map(|live| live.process.backoff)
             .unwrap_or_default();
-        let taken: Vec<u16> = self.saved.stores.values().map(|saved| saved.port).collect();
+        let taken = self.store_ports();
         let saved = self.saved.stores.entry(name.clone()).or_default();
         if saved.port == 0 {
             saved.port = free_port(&taken).unwrap_or_default();
         }
-        let (port, attempt) = (
-            saved.port,
-            if adopt {
-                saved.attempt
-            } else {
-                saved.attempt + 1
-            },
-        );
-        saved.attempt = attempt;
+        saved.attempt += u32::from(!adopt);
+        let (port, attempt) = (saved.port, saved.attempt);
+        let (orders, receiver) = mpsc::channel(4);
+        let (lists, watched) = watch::channel(vec![]);
         let mut live = LiveStore {
             engine: store.engine,
-            phase: StorePhase::Starting,
-            pid: None,
-            shim_pid: None,
-            message: None,
+            process: StoreProcess::starting("server", now, backoff, orders),
             address: None,
-            started: now,
-            backoff,
-            orders: None,
+            queues: BTreeMap::new(),
+            lists: Some(lists),
         };
         let credentials = match self.credentials(name, store.engine, port) {
             Ok(credentials) => credentials,
             Err(error) => {
-                live.phase = StorePhase::Waiting {
-                    until: now.after(live.backoff.ended(Duration::ZERO)),
-                };
-                live.message = Some(format!("cannot keep its password: {error}"));
+                let message = format!("cannot keep its password: {error}");
+                live.process.failed(now, message);
                 self.live_stores.insert(name.clone(), live);
                 return;
             }
         };
-        let address = StoreAddress {
+        live.address = Some(StoreAddress {
             engine: store.engine,
             credentials: credentials.clone(),
             url: None,
-        };
-        live.address = Some(address);
-        let (orders, receiver) = mpsc::channel(4);
-        live.orders = Some(orders);
+            pool_port: None,
+        });
         self.live_stores.insert(name.clone(), live);
         self.tell(
             None,
@@ -229,18 +212,27 @@ impl Engine {
                 dir: self.state.logs(name),
                 name: name.to_string(),
                 max_bytes: LOG_MAX_BYTES,
-                max_files: 4,
+                max_files: LOG_MAX_FILES,
             },
             project: self.marker.clone(),
             shim: self.shim.clone(),
             user: self.user,
             events: self.events.clone(),
         };
-        self.effect(move |_| drop(tokio::task::spawn_local(task.run(adopt, receiver))));
+        self.effect(move |_| drop(tokio::task::spawn_local(task.run(adopt, receiver, watched))));
+    }
+
+    /// The ports that stores and pools have for ever.
+    pub(crate) fn store_ports(&self) -> Vec<u16> {
+        let stores = self.saved.stores.values();
+        stores
+            .flat_map(|saved| [Some(saved.port), saved.pool.as_ref().map(|pool| pool.port)])
+            .flatten()
+            .collect()
     }
 
     /// The password of a store, drawn once and kept for ever.
-    fn credentials(
+    pub(crate) fn credentials(
         &self,
         name: &Name,
         engine: StoreEngine,
@@ -291,6 +283,7 @@ impl Engine {
                 engine,
                 credentials,
                 url: Some(url),
+                pool_port: None,
             })
         });
         let (phase, message, address) = match parsed {
@@ -303,16 +296,14 @@ impl Engine {
                 None,
             ),
         };
+        let mut process = StoreProcess::at("server", now, Backoff::default(), phase);
+        process.message = message;
         let live = LiveStore {
             engine,
-            phase,
-            pid: None,
-            shim_pid: None,
-            message,
+            process,
             address,
-            started: now,
-            backoff: Backoff::default(),
-            orders: None,
+            queues: BTreeMap::new(),
+            lists: None,
         };
         self.live_stores.insert(name.clone(), live);
     }
@@ -330,70 +321,39 @@ impl Engine {
         let Some(live) = self.live_stores.get_mut(name) else {
             return;
         };
-        match report {
-            StoreReport::Warning(message) => {
-                live.message = Some(message.clone());
-                self.tell(None, EventKind::Notice { message });
-                return;
-            }
-            StoreReport::Process(Observed::Started { pid, shim_pid }) => {
-                (live.pid, live.shim_pid) = (Some(pid), Some(shim_pid));
-                return;
-            }
-            StoreReport::Ready if live.phase == StorePhase::Stopping => return,
-            StoreReport::Ready => {
-                (live.phase, live.message) = (StorePhase::Ready, None);
+        match &report {
+            StoreReport::Ready if live.process.phase != StorePhase::Stopping => {
                 if let Some(saved) = self.saved.stores.get_mut(name) {
                     saved.set_up = true;
                 }
             }
-            StoreReport::Unready(reason) => {
-                if live.phase == StorePhase::Ready {
-                    live.phase = StorePhase::Starting;
-                }
-                live.message = Some(reason);
-                return;
+            StoreReport::Queues(lengths) => live.queues.clone_from(lengths),
+            StoreReport::Unready(_) | StoreReport::Process(Observed::Ended(_)) => {
+                live.queues.clear();
             }
-            StoreReport::Process(Observed::Ended(_) | Observed::NotStarted(_))
-                if live.phase == StorePhase::Stopping =>
-            {
-                self.live_stores.remove(name);
-                self.tell(
-                    None,
-                    EventKind::Store {
-                        store: name.clone(),
-                        state: "stopped".to_owned(),
-                        message: None,
-                    },
-                );
-                return;
-            }
-            StoreReport::Process(Observed::NotStarted(message)) => {
-                let delay = live.backoff.ended(now.since(live.started));
-                (live.phase, live.message) = (
-                    StorePhase::Waiting {
-                        until: now.after(delay),
-                    },
-                    Some(message),
-                );
-            }
-            StoreReport::Process(Observed::Ended(exit)) => {
-                let delay = live.backoff.ended(now.since(live.started));
-                live.phase = StorePhase::Waiting {
-                    until: now.after(delay),
-                };
-                live.message = Some(format!("its server {exit}"));
-                (live.pid, live.shim_pid) = (None, None);
-            }
-            StoreReport::Process(_) => return,
+            _ => {}
         }
-        let state = live.phase.as_str().to_owned();
-        let message = live.message.clone();
+        let news = live.process.reported(report, now);
+        let (phase, message) = (live.process.phase, live.process.message.clone());
+        self.tell_store(name, news, phase, message);
+    }
+
+    /// Tells of what a store's server has reported; forgets one that is gone.
+    fn tell_store(&mut self, name: &Name, news: News, phase: StorePhase, message: Option<String>) {
+        let (state, message) = match news {
+            News::None => return,
+            News::Notice(message) => return self.tell(None, EventKind::Notice { message }),
+            News::Phase => (phase.as_str(), message),
+            News::Gone => {
+                self.live_stores.remove(name);
+                ("stopped", None)
+            }
+        };
         self.tell(
             None,
             EventKind::Store {
                 store: name.clone(),
-                state,
+                state: state.to_owned(),
                 message,
             },
         );
@@ -404,19 +364,16 @@ impl Engine {
         let Some(live) = self.live_stores.get_mut(name) else {
             return;
         };
-        match live.phase {
+        match live.process.phase {
             StorePhase::External | StorePhase::Waiting { .. } => {
                 self.live_stores.remove(name);
             }
-            StorePhase::Stopping if order == Order::Stop => {}
             _ => {
-                live.phase = StorePhase::Stopping;
-                let orders = live.orders.clone();
-                self.effect(move |_| {
-                    if let Some(orders) = orders {
+                if let Some(orders) = live.process.stop(order) {
+                    self.effect(move |_| {
                         orders.try_send(order).ok();
-                    }
-                });
+                    });
+                }
             }
         }
     }
@@ -454,141 +411,11 @@ fn external_credentials(url: &str, engine: StoreEngine) -> Result<Credentials, S
         .ok_or_else(bad)
 }
 
-/// One run of one store's server.
-struct StoreTask {
-    name: Name,
-    store: Store,
-    attempt: u32,
-    credentials: Credentials,
-    dir: std::path::PathBuf,
-    run_dir: std::path::PathBuf,
-    log: LogTarget,
-    project: String,
-    shim: ShimProgram,
-    user: Option<User>,
-    events: mpsc::Sender<Event>,
-}
-
-impl StoreTask {
-    async fn run(self, adopt: bool, orders: mpsc::Receiver<Order>) {
-        let (start, prepared) = if adopt {
-            (Start::Adopt(self.run_dir.clone()), None)
-        } else {
-            match self.prepare().await {
-                Ok(prepared) => (
-                    Start::Spawn(Box::new(self.launch(&prepared))),
-                    Some(prepared),
-                ),
-                Err(message) => {
-                    return self
-                        .report(StoreReport::Process(Observed::NotStarted(message)))
-                        .await;
-                }
-            }
-        };
-        let (observations, mut observed) = mpsc::unbounded_channel();
-        let report = move |observed| drop(observations.send(observed));
-        let process = supervise(self.shim.clone(), start, Watched::default(), orders, report);
-        let watching = self.watch(prepared.as_ref());
-        tokio::pin!(process, watching);
-        let mut running = true;
-        loop {
-            tokio::select! {
-                // Everything that the process reported comes before its end is acted on.
-                biased;
-                Some(observed) = observed.recv() => self.report(StoreReport::Process(observed)).await,
-                () = &mut process, if running => running = false,
-                () = &mut watching, if running => {}
-                else => return,
-            }
-        }
-    }
-
-    async fn prepare(&self) -> Result<Prepared, String> {
-        let server = wharf_store::find(self.store.engine, self.store.version.as_deref())
-            .map_err(|error| chain(&error))?;
-        if let Some(warning) = &server.warning {
-            self.report(StoreReport::Warning(format!("`{}`: {warning}", self.name)))
-                .await;
-        }
-        let request = Request {
-            server,
-            credentials: self.credentials.clone(),
-            dir: self.dir.clone(),
-            account: self.user.map(|user| Account {
-                uid: user.uid,
-                gid: user.gid,
-            }),
-            extensions: self.store.extensions.clone(),
-        };
-        wharf_store::prepare(request)
-            .await
-            .map_err(|error| chain(&error))
-    }
-
-    fn launch(&self, prepared: &Prepared) -> Launch {
-        let inherited = ["PATH", "LANG", "LC_ALL", "TZ"];
-        let mut env: BTreeMap<String, String> = inherited
-            .iter()
-            .filter_map(|key| Some(((*key).to_owned(), std::env::var(key).ok()?)))
-            .collect();
-        env.extend(prepared.env.clone());
-        Launch {
-            id: format!("store-{}", self.name),
-            project: self.project.clone(),
-            argv: prepared.argv.clone(),
-            cwd: prepared.cwd.clone(),
-            env,
-            user: self.user,
-            limits: Limits::default(),
-            stop_signal: Signal::from_number(prepared.stop.signal).unwrap_or(Signal::TERM),
-            stop_scope: StopScope::Main,
-            stop_timeout: prepared.stop.timeout,
-            dir: self.run_dir.clone(),
-            log: self.log.clone(),
-        }
-    }
-
-    /// Asks the server until it answers, sets it up, and goes on asking. Never ends.
-    async fn watch(&self, prepared: Option<&Prepared>) {
-        let mut ready = false;
-        let mut last = String::new();
-        loop {
-            let readiness =
-                wharf_store::is_ready(&self.credentials, self.store.engine, ASK_TIMEOUT).await;
-            let usable = match (readiness, prepared) {
-                (wharf_store::Readiness::NotReady(reason), _) => Err(reason),
-                (wharf_store::Readiness::Ready, Some(prepared)) if !ready => {
-                    prepared.set_up().await.map_err(|error| chain(&error))
-                }
-                (wharf_store::Readiness::Ready, _) => Ok(()),
-            };
-            match usable {
-                Ok(()) if !ready => {
-                    ready = true;
-                    last.clear();
-                    self.report(StoreReport::Ready).await;
-                }
-                Ok(()) => {}
-                Err(reason) => {
-                    ready = false;
-                    if reason != last {
-                        self.report(StoreReport::Unready(reason.clone())).await;
-                        last = reason;
-                    }
-                }
-            }
-            tokio::time::sleep(if ready { READY_PAUSE } else { STARTING_PAUSE }).await;
-        }
-    }
-
-    async fn report(&self, report: StoreReport) {
-        let event = Event::Store {
-            name: self.name.clone(),
-            attempt: self.attempt,
-            report,
-        };
-        // An engine that no longer listens is about to exit.
-        drop(self.events.send(event).await);
+/// What the plan lets a process use.
+pub(crate) fn limits_of(resources: &Resources) -> Limits {
+    Limits {
+        memory: resources.memory.map(|bounds| Bytes(bounds.limit.0)),
+        cpu: resources.cpu.map(|bounds| Millicores(bounds.limit.0)),
+        ..Limits::default()
     }
 }

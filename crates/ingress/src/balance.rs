@@ -1,6 +1,8 @@
 //! Which endpoint a request goes to: a revision by weight, then its endpoint with the fewest requests that wait for an
 //! answer.
 //!
+//! On a sticky path a client comes back to the endpoint that its cookie names, while that one may get requests.
+//!
 //! An endpoint that a health check has failed gets nothing. One that failed real requests is left alone only while
 //! there is another: a request to a doubtful endpoint is better than a certain error.
 
@@ -77,6 +79,36 @@ impl UpstreamTable {
             }
         }
         None
+    }
+
+    /// Picks the endpoint that one of `keys` stands for, if it may get requests like any other: whatever its revision's
+    /// weight is, unless that is 0.
+    pub(crate) fn pick_named(
+        &self,
+        keys: &[u64],
+        tried: &[Arc<EndpointState>],
+        now: u64,
+    ) -> Option<Pick> {
+        if keys.is_empty() {
+            return None;
+        }
+        let revisions = self.revisions.iter().filter(|revision| revision.weight > 0);
+        let mut endpoints = revisions.flat_map(|revision| {
+            let endpoints = revision.endpoints.iter();
+            endpoints.map(move |endpoint| (revision, endpoint))
+        });
+        let (revision, endpoint) = endpoints.find(|(_, endpoint)| {
+            keys.contains(&endpoint.key)
+                && endpoint.is_checked()
+                && !endpoint.is_leaving()
+                && !endpoint.is_ejected(now)
+                && !tried.iter().any(|other| Arc::ptr_eq(other, endpoint))
+        })?;
+        Some(Pick {
+            in_flight: endpoint.enter()?,
+            release: Arc::clone(&revision.release),
+            release_label: revision.release_label,
+        })
     }
 
     fn revision(
@@ -174,6 +206,31 @@ mod tests {
         check(&upstream(&[(0, 3), (5, 1)]), 100..=100);
         check(&upstream(&[(50, 0), (1, 1)]), 100..=100);
         check(&upstream(&[(1, 1), (1, 5)]), 48..=52);
+    }
+
+    #[test]
+    fn whoever_is_stuck_stays_while_the_endpoint_serves() {
+        let upstream = upstream(&[(99, 3), (1, 2), (0, 1)]);
+        let [stays, other] = upstream.revisions[1].endpoints.as_slice() else {
+            panic!("two")
+        };
+        let named = |keys: &[u64], tried: &[Arc<EndpointState>]| {
+            let pick = upstream.pick_named(keys, tried, 0);
+            pick.map(|pick| Arc::clone(pick.in_flight.endpoint()))
+        };
+        let is = |found: Option<Arc<EndpointState>>| {
+            found.is_some_and(|found| Arc::ptr_eq(&found, stays))
+        };
+        assert!(is(named(&[7, stays.key], &[])));
+        assert!(named(&[7], &[]).is_none());
+        assert!(named(&[stays.key], &[Arc::clone(stays)]).is_none());
+        assert!(named(&[upstream.revisions[2].endpoints[0].key], &[]).is_none());
+        stays.set_checked(false);
+        assert!(named(&[stays.key], &[]).is_none());
+        stays.set_checked(true);
+        assert!(is(named(&[stays.key, other.key], &[])));
+        stays.set_leaving(true, NEVER);
+        assert!(named(&[stays.key], &[]).is_none());
     }
 
     #[test]

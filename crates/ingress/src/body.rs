@@ -1,4 +1,4 @@
-//! The body of an answer: none, a few bytes, or what a replica sends, as it comes.
+//! The body of an answer: none, a few bytes, a file, or what a replica sends, as it comes.
 
 use std::fmt;
 use std::pin::Pin;
@@ -11,6 +11,7 @@ use http_body::{Frame, SizeHint};
 
 use crate::endpoint::InFlight;
 use crate::exchange::{Cut, Registered};
+use crate::files::FileBody;
 use crate::http1::chunked::Chunked;
 use crate::http1::response::Framing;
 use crate::record::Record;
@@ -33,6 +34,7 @@ enum Kind {
     Empty,
     Full(Bytes),
     Stream(Box<Stream>),
+    File(Box<FileBody>),
 }
 
 /// What a replica sends.
@@ -96,6 +98,14 @@ impl ResponseBody {
         }
     }
 
+    /// A file.
+    pub(crate) fn file(file: FileBody) -> Self {
+        Self {
+            kind: Kind::File(Box::new(file)),
+            record: None,
+        }
+    }
+
     /// Completes `record` when the body ends.
     pub(crate) fn with_record(mut self, record: Box<Record>) -> Self {
         self.record = Some(record);
@@ -122,6 +132,7 @@ impl http_body::Body for ResponseBody {
                 }
                 next
             }
+            Kind::File(file) => ready!(file.poll_next(cx)).map(|next| next.map_err(BodyError)),
         };
         match next {
             Some(Ok(bytes)) => {
@@ -130,6 +141,7 @@ impl http_body::Body for ResponseBody {
                 }
                 let ended = match &this.kind {
                     Kind::Stream(stream) => stream.is_done(),
+                    Kind::File(file) => file.remaining() == 0,
                     Kind::Empty | Kind::Full(_) => true,
                 };
                 if ended {
@@ -164,13 +176,15 @@ impl http_body::Body for ResponseBody {
                 BodyFraming::Length(length) => SizeHint::with_exact(length),
                 _ => SizeHint::default(),
             },
+            Kind::File(file) => SizeHint::with_exact(file.remaining()),
         }
     }
 }
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
-        if let (Some(record), Kind::Stream(_) | Kind::Full(_)) = (&mut self.record, &self.kind)
+        if let (Some(record), Kind::Stream(_) | Kind::Full(_) | Kind::File(_)) =
+            (&mut self.record, &self.kind)
             && record.error.is_none()
         {
             record.error = Some(

@@ -76,6 +76,9 @@ pub enum Action {
         upstream: String,
         /// Whether the matched prefix is cut from the path first.
         strip_prefix: bool,
+        /// Whether a cookie leads a client back to the replica that answered it first.
+        #[serde(default)]
+        sticky: bool,
     },
     /// Back to the client, with another address.
     Redirect {
@@ -84,6 +87,22 @@ pub enum Action {
         /// 301, 302, 307 or 308.
         status: u16,
     },
+    /// Answered with files of this machine.
+    Files {
+        /// The service whose files they are, a label of metrics and log lines.
+        service: String,
+        /// Where a file is looked for, one after the other; a folder may be missing.
+        folders: Vec<Folder>,
+    },
+}
+
+/// A folder of files that are served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Folder {
+    /// Absolute. No link in it leads a request out of it.
+    pub path: std::path::PathBuf,
+    /// Whether `app.js.br` and `app.js.gz` in it are `app.js`, packed: so in what was built, not among what users upload.
+    pub packed: bool,
 }
 
 /// What a client may ask of a route.

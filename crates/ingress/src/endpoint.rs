@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::monotonic::{self, NEVER};
+use crate::sticky;
 
 /// Failures of real requests in a row until an endpoint is left alone for a while. One is noise (a replica that
 /// restarts), and more than a few are requests that waited for nothing.
@@ -24,6 +25,8 @@ const EJECTION_MAX_MILLIS: u64 = 30_000;
 pub(crate) struct EndpointState {
     pub(crate) id: Arc<str>,
     pub(crate) address: SocketAddr,
+    /// What stands for it in a cookie.
+    pub(crate) key: u64,
     in_flight: AtomicU64,
     /// Those of `in_flight` that were answered and go on: streams and WebSockets.
     lasting: AtomicU64,
@@ -44,6 +47,7 @@ impl EndpointState {
         Self {
             id: id.into(),
             address,
+            key: sticky::of_replica(id),
             in_flight: AtomicU64::new(0),
             lasting: AtomicU64::new(0),
             leaving: AtomicBool::new(false),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, SET_COOKIE, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -28,6 +28,7 @@ use crate::monotonic;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::service;
+use crate::sticky::Sticky;
 use crate::table::{RouteTable, Table};
 use crate::upstream::{
     BodyFraming, ReceiveError, SLOW_BODY_PERIOD, SendError, Sender, UpstreamConnection,
@@ -48,6 +49,10 @@ pub(crate) struct Destination<'a> {
     pub(crate) upstream: &'a str,
     pub(crate) strip: usize,
     pub(crate) trusted: bool,
+    /// None: any replica will do.
+    pub(crate) sticky: Option<&'a Sticky>,
+    /// Whether the client came by HTTPS.
+    pub(crate) https: bool,
 }
 
 /// What a replica answered.
@@ -112,6 +117,9 @@ pub(crate) async fn forward(
         added: &to.route.request_headers,
     }
     .write();
+    let stuck = to
+        .sticky
+        .map_or_else(Vec::new, |sticky| sticky.named(request.headers()));
     let (parts, body) = request.into_parts();
     let method = parts.method;
     drop((parts.uri, parts.extensions));
@@ -124,6 +132,7 @@ pub(crate) async fn forward(
             .exchanges
             .add(Exchange::new(Arc::clone(&record.connection))),
         tried: Vec::new(),
+        stuck,
         last: None,
         spare: parts.headers,
         bodyless: framing == BodyFraming::None || framing == BodyFraming::Length(0),
@@ -191,6 +200,8 @@ struct Attempts<'a> {
     exchange: Registered,
     /// Endpoints that failed.
     tried: Vec<Arc<EndpointState>>,
+    /// The endpoints that the client's cookies name.
+    stuck: Vec<u64>,
     /// What the client is told if there is no other endpoint.
     last: Option<Refusal>,
     /// The request's map of headers, whose memory becomes the response's.
@@ -205,7 +216,8 @@ impl Attempts<'_> {
         let mut random = self.worker.random.borrow_mut();
         let pick = self
             .upstream
-            .pick(&self.tried, now, &mut random)
+            .pick_named(&self.stuck, &self.tried, now)
+            .or_else(|| self.upstream.pick(&self.tried, now, &mut random))
             .or_else(|| {
                 // The configuration may have changed since the request came.
                 let newest = self.worker.table();
@@ -402,6 +414,16 @@ impl Attempts<'_> {
             keep_alive,
         } = head;
         strip_hop_by_hop(&mut headers, framing);
+        let key = pick.in_flight.endpoint().key;
+        if let Some(sticky) = self.to.sticky
+            && !self.stuck.contains(&key)
+        {
+            headers.extend(
+                sticky
+                    .cookie(key, self.to.https)
+                    .map(|value| (SET_COOKIE, value)),
+            );
+        }
         if status == StatusCode::SWITCHING_PROTOCOLS {
             let Some(upgrade) = upgrade else {
                 let message = format!(

@@ -4,8 +4,8 @@
 //! open, so that the ingress can crash or be replaced without a refused connection. It serves while no engine runs.
 //!
 //! The way of a request: `worker` accepts, `serve` runs hyper on the connection with `guard` in front of it,
-//! `service` finds the route, `forward` sends it through `upstream` to an endpoint that `balance` picks, and
-//! `record` counts and logs it at its end.
+//! `service` finds the route, `forward` sends it through `upstream` to an endpoint that `balance` picks, or `files` answers it
+//! from a folder, and `record` counts and logs it at its end.
 
 mod access_log;
 pub mod authority;
@@ -18,6 +18,7 @@ mod connection;
 mod control;
 mod endpoint;
 mod exchange;
+mod files;
 mod forward;
 mod guard;
 mod handover;
@@ -37,6 +38,7 @@ mod serve;
 mod service;
 mod shared;
 mod socket;
+mod sticky;
 mod table;
 mod tls;
 mod upstream;

@@ -1,7 +1,7 @@
 //! An answer that the ingress gives itself: one sentence, as JSON, with the request's id.
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::access_log::json_string;
 use crate::body::ResponseBody;
@@ -16,6 +16,8 @@ pub(crate) struct Refusal {
     pub(crate) message: String,
     /// Seconds after which it may be worth to try again.
     pub(crate) retry_after: Option<u64>,
+    /// What the status asks to be said as well.
+    pub(crate) header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 impl Refusal {
@@ -30,12 +32,19 @@ impl Refusal {
             reason,
             message: message.into(),
             retry_after: None,
+            header: None,
         }
     }
 
     /// Says when to try again.
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
+        self
+    }
+
+    /// Says what the status asks for: `Allow` of 405, `Content-Range` of 416.
+    pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some(Box::new((name, value)));
         self
     }
 
@@ -78,6 +87,9 @@ impl Refusal {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some((name, value)) = self.header.as_deref() {
+            headers.insert(name, value.clone());
         }
         response
     }

@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use crate::access_log::json_string;
 use crate::body::ResponseBody;
 use crate::connection::{Connection, Refused};
+use crate::files::{self, FilesTable};
 use crate::forward::{self, Answer, Destination};
 use crate::headers::{self, X_REQUEST_ID, X_TRACE_ID};
 use crate::monotonic;
@@ -44,6 +45,11 @@ pub(crate) async fn answer(
                 Ok(Prepared::Answer(response)) => Ok(Answer::Response(response)),
                 Ok(Prepared::Forward(to)) => {
                     forward::forward(&worker, &to, request, &mut record).await
+                }
+                Ok(Prepared::Files(found)) => {
+                    files::answer(&worker, found, &entry.route, &request, &mut record)
+                        .await
+                        .map(Answer::Response)
                 }
                 Err(refusal) => Err(refusal),
             };
@@ -175,6 +181,7 @@ fn host(authority: &str) -> &str {
 enum Prepared<'a> {
     Answer(Response<ResponseBody>),
     Forward(Destination<'a>),
+    Files(&'a Arc<FilesTable>),
 }
 
 /// Applies the route. Not async, so that the request is not kept in one more future.
@@ -212,12 +219,19 @@ fn prepare<'a>(
     admit(worker, route, request, record)?;
     Ok(match &entry.action {
         ActionTable::Redirect { to, status } => Prepared::Answer(redirect(*status, to.clone())),
-        ActionTable::Forward { upstream, strip } => Prepared::Forward(Destination {
+        ActionTable::Files(files) => Prepared::Files(files),
+        ActionTable::Forward {
+            upstream,
+            strip,
+            sticky,
+        } => Prepared::Forward(Destination {
             table,
             route,
             upstream,
             strip: *strip,
             trusted,
+            sticky: sticky.as_deref(),
+            https: record.connection.tls || trusted && came_by_https(request.headers()),
         }),
     })
 }

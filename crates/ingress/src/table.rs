@@ -12,8 +12,10 @@ use ipnet::IpNet;
 use crate::balance::{RevisionTable, UpstreamTable};
 use crate::config::{self, Action, Config};
 use crate::endpoint::EndpointState;
+use crate::files::FilesTable;
 use crate::metrics::{LabelId, Labels};
 use crate::rate::RouteCounter;
+use crate::sticky::Sticky;
 use crate::tls::{self, TlsError};
 
 /// Why a configuration cannot be served.
@@ -63,11 +65,13 @@ pub(crate) enum ActionTable {
     Forward {
         upstream: Arc<str>,
         strip: usize,
+        sticky: Option<Arc<Sticky>>,
     },
     Redirect {
         to: HeaderValue,
         status: http::StatusCode,
     },
+    Files(Arc<FilesTable>),
 }
 
 /// What all paths of a route share.
@@ -170,7 +174,7 @@ impl Table {
             entries.push(PathEntry {
                 prefix: prefix.into(),
                 route: Arc::clone(&shared),
-                action: ActionTable::new(action, prefix, &route.name)?,
+                action: ActionTable::new(action, prefix, &route.name, kept)?,
             });
         }
         if route.hosts.is_empty() {
@@ -214,14 +218,21 @@ impl PathEntry {
 }
 
 impl ActionTable {
-    fn new(action: &Action, prefix: &str, route: &str) -> Result<Self, TableError> {
+    fn new(
+        action: &Action,
+        prefix: &str,
+        route: &str,
+        kept: &Kept<'_>,
+    ) -> Result<Self, TableError> {
         match action {
             Action::Forward {
                 upstream,
                 strip_prefix,
+                sticky,
             } => Ok(Self::Forward {
                 upstream: upstream.as_str().into(),
                 strip: if *strip_prefix { prefix.len() } else { 0 },
+                sticky: sticky.then(|| Arc::new(Sticky::new(upstream, prefix))),
             }),
             Action::Redirect { to, status } => {
                 let invalid =
@@ -235,6 +246,12 @@ impl ActionTable {
                         .ok_or_else(|| invalid("with a status that is not 301, 302, 307 or 308"))?,
                 })
             }
+            Action::Files { service, folders } => Ok(Self::Files(Arc::new(FilesTable {
+                service: service.as_str().into(),
+                label: kept.labels.id(service),
+                cut: prefix.len(),
+                folders: folders.clone(),
+            }))),
         }
     }
 }
@@ -305,6 +322,7 @@ fn internal(upstream: &str, kept: &Kept<'_>) -> PathEntry {
         action: ActionTable::Forward {
             upstream: upstream.into(),
             strip: 0,
+            sticky: None,
         },
     }
 }
@@ -327,6 +345,7 @@ mod tests {
             let forward = |path: &str| Action::Forward {
                 upstream: format!("{name}{path}"),
                 strip_prefix: false,
+                sticky: false,
             };
             config.routes.push(config::Route {
                 name: name.to_owned(),
@@ -353,7 +372,7 @@ mod tests {
         let table = table();
         let found = table.find(host, path).map(|entry| match &entry.action {
             ActionTable::Forward { upstream, .. } => upstream.to_string(),
-            ActionTable::Redirect { .. } => "redirect".to_owned(),
+            ActionTable::Redirect { .. } | ActionTable::Files(_) => "other".to_owned(),
         });
         assert_eq!(found.as_deref(), expected, "{host}{path}");
     }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use wharf_base::clock;
 
@@ -34,6 +35,9 @@ const SWEEP_PERIOD: Duration = Duration::from_millis(monotonic::RECENT_MILLIS);
 /// How long after its deadline a drain may take to cut everything: time for close frames.
 const CUT_GRACE_MILLIS: u64 = 4_000;
 
+/// Files that are looked for or read at once: enough for the queue of a disk, and the most that one that hangs can hold.
+const DISK_MAX: usize = 8;
+
 /// How long accepting pauses when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -52,6 +56,8 @@ pub(crate) struct Worker {
     connections: RefCell<Slab<Arc<Connection>>>,
     pub(crate) exchanges: Rc<Exchanges>,
     pub(crate) pool: Pool,
+    /// Who may have a thread for a file.
+    pub(crate) disk: Arc<Semaphore>,
     pub(crate) random: RefCell<fastrand::Rng>,
     /// The empty text, shared, for labels that a request does not have.
     pub(crate) nothing: Arc<str>,
@@ -70,6 +76,7 @@ impl Worker {
             connections: RefCell::default(),
             exchanges: Rc::default(),
             pool: Pool::default(),
+            disk: Arc::new(Semaphore::new(DISK_MAX)),
             random: RefCell::new(fastrand::Rng::new()),
             nothing: "".into(),
             shard: Arc::clone(&shared.shards[index]),

@@ -1,10 +1,44 @@
-//! What the image of each service is called. Services with the same build share one.
+//! What the image of each service is called, and where its program lies in it. Services with the same build share one.
 
 use std::collections::BTreeMap;
 
-use crate::model::{Build, Plan, Source};
+use crate::model::{Build, Plan, Service, Source, Volume};
 use crate::resolve::names;
 use wharf_base::ids::Name;
+
+/// The folder of the program in every image; what a plan names relative to the program lies below it.
+pub const FOLDER: &str = "/app";
+
+/// A path of the plan in the image: relative ones lie in the program's folder.
+#[must_use]
+pub fn in_image(path: &str) -> String {
+    if path.starts_with('/') {
+        return path.trim_end_matches('/').to_owned();
+    }
+    let path = path.trim_start_matches("./").trim_end_matches('/');
+    match path {
+        "" | "." => FOLDER.to_owned(),
+        path => format!("{FOLDER}/{path}"),
+    }
+}
+
+/// The volume of `service` that a folder of its program lies on, and the place in it: empty for all of the volume.
+#[must_use]
+pub fn volume_of<'a>(service: &'a Service, folder: &str) -> Option<(&'a Volume, String)> {
+    let folder = in_image(folder);
+    let inside = |volume: &'a Volume| {
+        let rest = folder.strip_prefix(in_image(&volume.target).as_str())?;
+        let place = if rest.is_empty() {
+            rest
+        } else {
+            rest.strip_prefix('/')?
+        };
+        Some((volume, place.to_owned()))
+    };
+    // Of one volume in another the inner one is seen.
+    let found = service.volumes.iter().filter_map(inside);
+    found.min_by_key(|(_, place)| place.len())
+}
 
 /// An image that the project builds.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +64,7 @@ pub fn built(plan: &Plan) -> Vec<BuiltImage<'_>> {
         let Source::Build(build) = &service.source else {
             continue;
         };
-        match images.iter_mut().find(|image| image.build == build) {
+        match images.iter_mut().find(|image| *image.build == **build) {
             Some(image) => image.services.push(name),
             None => images.push(BuiltImage {
                 name,
@@ -80,5 +114,32 @@ fn repository(plan: &Plan, service: &Name) -> String {
     match &plan.images.registry {
         Some(registry) => format!("{}/{repository}", registry.trim_end_matches('/')),
         None => repository,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_lies_on_the_innermost_volume() {
+        let text = "name: a\nservices:\n  web:\n    build: .\n    port: 1\n    volumes: [{ source: data, target: /app/data }, { source: media, target: ./data/media }]\n";
+        let (plan, diagnostics) = crate::resolve(text.as_bytes(), None);
+        let plan = plan.unwrap_or_else(|| panic!("{diagnostics:?}"));
+        let service = plan.services.values().next().expect("a service");
+        for (folder, expected) in [
+            ("data", Some(("/app/data", ""))),
+            ("./data/other/", Some(("/app/data", "other"))),
+            ("data/media", Some(("./data/media", ""))),
+            ("/app/data/media/a/b", Some(("./data/media", "a/b"))),
+            ("database", None),
+            ("media", None),
+        ] {
+            let found = volume_of(service, folder);
+            let found = found
+                .as_ref()
+                .map(|(volume, place)| (volume.target.as_str(), place.as_str()));
+            assert_eq!(found, expected, "{folder}");
+        }
     }
 }

@@ -18,6 +18,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use wharf_base::clock::Timestamp;
 
+use crate::cgroup;
 use crate::exit::Exit;
 use crate::launch::Launch;
 
@@ -81,6 +82,13 @@ impl Facts {
             cgroups: Vec::new(),
             unenforced: Vec::new(),
         }
+    }
+
+    /// How often the kernel has killed something of it for want of memory, as far as a memory cgroup counts it.
+    #[must_use]
+    pub fn killed_for_memory(&self) -> u64 {
+        let counts = self.cgroups.iter().map(|dir| cgroup::oom_kills(dir));
+        counts.max().unwrap_or(0)
     }
 }
 

@@ -47,14 +47,15 @@ impl Credentials {
         }
     }
 
-    /// The URL with everything in it: `postgres://user:pass@127.0.0.1:5432/db`, `redis://:pass@127.0.0.1:6379/0`.
+    /// The URL with everything in it: `postgres://user:pass@127.0.0.1:5432/db`, `redis://:pass@127.0.0.1:6379`.
     #[must_use]
     pub fn url(&self, engine: StoreEngine) -> String {
         let (user, password) = (percent_encoded(&self.user), percent_encoded(&self.password));
         let (address, database) = (self.address(), percent_encoded(&self.database));
         match engine {
             StoreEngine::Postgres => format!("postgres://{user}:{password}@{address}/{database}"),
-            StoreEngine::Redis => format!("redis://:{password}@{address}/{database}"),
+            // Its database is 0; a file that wants another writes `${cache.url}/1`, wherever it runs.
+            StoreEngine::Redis => format!("redis://:{password}@{address}"),
         }
     }
 
@@ -121,7 +122,7 @@ mod tests {
             StoreEngine::Postgres,
             "postgres://my-db:PASS@127.0.0.1:5433/my-db",
         );
-        check(StoreEngine::Redis, "redis://:PASS@127.0.0.1:5433/0");
+        check(StoreEngine::Redis, "redis://:PASS@127.0.0.1:5433");
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub enum StoreError {
         /// What is here.
         installed: String,
         /// What to try.
-        remedy: NotInstalled,
+        remedy: Box<NotInstalled>,
     },
     /// A tool of the server's package failed.
     #[error("`{command}` failed with {status}: {output}")]

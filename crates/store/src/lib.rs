@@ -1,4 +1,4 @@
-//! Real PostgreSQL and Redis from this machine's packages: found, prepared, asked whether they are ready, set up.
+//! Real PostgreSQL, PgBouncer and Redis from this machine's packages: found, prepared, asked whether they are ready, set up.
 //!
 //! This crate does not run the servers: [`prepare`] writes their files and says what to launch, how to stop it and
 //! what to do once it answers ([`Prepared::set_up`]). Whoever launches it keeps it running.
@@ -10,6 +10,7 @@ mod account;
 mod credentials;
 mod error;
 mod locate;
+mod pool;
 mod postgres;
 mod prepare;
 mod redis;
@@ -18,7 +19,9 @@ pub use account::Account;
 pub use credentials::{Credentials, RANDOM_BYTES};
 pub use error::{Extension, StoreError};
 pub use locate::{NotInstalled, Server, find};
+pub use pool::{PoolSite, Pooler, PreparedPool};
 pub use prepare::{Prepared, Request, Stop, prepare};
+pub use redis::ready::RedisList;
 
 use std::time::Duration;
 
@@ -67,4 +70,18 @@ pub async fn is_ready(
             ))
         }
     }
+}
+
+/// The lengths of lists of a Redis, in their order, within `timeout`. What is no list, or does not exist, has none.
+///
+/// # Errors
+/// It does not answer; why, as a lowercase fragment.
+pub async fn list_lengths(
+    credentials: &Credentials,
+    lists: &[RedisList],
+    timeout: Duration,
+) -> Result<Vec<u64>, String> {
+    tokio::time::timeout(timeout, redis::ready::lengths(credentials, lists))
+        .await
+        .unwrap_or_else(|_| Err("Redis does not answer in time".to_owned()))
 }

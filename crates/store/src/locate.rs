@@ -31,12 +31,14 @@ impl Server {
 
 /// A server is not installed; its text is one sentence with the command that installs it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{product} is not installed: install it with `{command}`, or give the store a `url:`")]
+#[error("{product} is not installed: install it with `{command}`, or {otherwise}")]
 pub struct NotInstalled {
     /// What is missing: `PostgreSQL`, `PostgreSQL 14`.
     pub product: String,
     /// The command that installs it on this system.
     pub command: String,
+    /// What to do without it.
+    pub otherwise: &'static str,
 }
 
 /// Finds the server for `engine`: the one of the asked `version` (a major version, or more of it), else the newest.
@@ -74,6 +76,7 @@ pub(crate) fn missing(engine: StoreEngine, version: Option<&str>) -> NotInstalle
     NotInstalled {
         product,
         command: install_command(engine, Distribution::this()),
+        otherwise: "give the store a `url:`",
     }
 }
 
@@ -142,8 +145,9 @@ fn ask(engine: StoreEngine, program: PathBuf) -> Option<Server> {
     })
 }
 
-/// `postgres (PostgreSQL) 15.18 (Debian …)`, `postgres (PostgreSQL) 17beta1`, `Redis server v=7.0.15 sha=…`.
-fn parse_version(line: &str) -> Option<String> {
+/// `postgres (PostgreSQL) 15.18 (Debian …)`, `postgres (PostgreSQL) 17beta1`, `Redis server v=7.0.15 sha=…`,
+/// `PgBouncer 1.18.0`.
+pub(crate) fn parse_version(line: &str) -> Option<String> {
     line.split_whitespace().find_map(|word| {
         let digits = word.strip_prefix("v=").unwrap_or(word);
         let end = digits
@@ -163,8 +167,8 @@ fn names(engine: StoreEngine) -> &'static [&'static str] {
     }
 }
 
-/// `PATH`, and where packages put servers that are not on it.
-fn folders(engine: StoreEngine) -> Vec<PathBuf> {
+/// `PATH`, and where packages put programs that are not on everybody's.
+pub(crate) fn common_folders() -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = std::env::var_os("PATH")
         .map(|path| std::env::split_paths(&path).collect())
         .unwrap_or_default();
@@ -178,6 +182,12 @@ fn folders(engine: StoreEngine) -> Vec<PathBuf> {
         ]
         .map(PathBuf::from),
     );
+    folders
+}
+
+/// Where the server of `engine` may be.
+fn folders(engine: StoreEngine) -> Vec<PathBuf> {
+    let mut folders = common_folders();
     if engine == StoreEngine::Postgres {
         // Debian; Alpine; the packages of postgresql.org for Red Hat; Homebrew on both processors.
         folders.extend(below("/usr/lib/postgresql", "", "bin"));

@@ -32,6 +32,8 @@ pub struct Request {
     pub account: Option<Account>,
     /// PostgreSQL extensions to create.
     pub extensions: Vec<String>,
+    /// Connections of a pool that PostgreSQL must have room for, beside its usual ones.
+    pub pooled: u32,
 }
 
 /// A store that is ready to be launched.
@@ -80,6 +82,7 @@ pub async fn prepare(request: Request) -> Result<Prepared, StoreError> {
         dir,
         account,
         extensions,
+        pooled,
     } = request;
     let product = locate::product(server.engine);
     if Account::may_change() && account.is_none_or(|account| account.uid == 0) {
@@ -114,8 +117,13 @@ pub async fn prepare(request: Request) -> Result<Prepared, StoreError> {
             let admin = postgres::files::admin_password(&dir)?;
             let initdb = server.program.with_file_name("initdb");
             postgres::files::data_folder(&initdb, &dir, &admin, account).await?;
-            let configuration =
-                postgres::files::configuration(&dir, &credentials, server.major(), account)?;
+            let configuration = postgres::files::configuration(
+                &dir,
+                &credentials,
+                server.major(),
+                pooled,
+                account,
+            )?;
             let argument = format!("config_file={}", configuration.display());
             (
                 vec!["-c".to_owned(), argument],
@@ -175,7 +183,7 @@ fn matching(server: Server, dir: &std::path::Path) -> Result<Server, StoreError>
         _ => Err(StoreError::DataVersion {
             data: dir.join("data"),
             installed: server.major().to_owned(),
-            remedy: locate::missing(StoreEngine::Postgres, Some(&written)),
+            remedy: Box::new(locate::missing(StoreEngine::Postgres, Some(&written))),
             found: written,
         }),
     }

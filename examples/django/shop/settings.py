@@ -96,6 +96,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 300}
 CELERY_TASK_TIME_LIMIT = 120
+# Written after each task, so that a beat that is killed repeats none when it comes back.
+CELERY_BEAT_SYNC_EVERY = 1
 CELERY_BEAT_SCHEDULE = {
     "tick": {"task": "tasks.jobs.tick", "schedule": float(os.environ.get("TICK_SECONDS", "60"))},
     "forget-sessions": {"task": "tasks.jobs.forget_sessions", "schedule": crontab(hour=3, minute=30)},

@@ -31,6 +31,10 @@ class Task(models.Model):
     def __str__(self):
         return self.title
 
+    @property
+    def is_open(self):
+        return self.status in (self.Status.WAITING, self.Status.RUNNING)
+
 
 def place(_, name):
     """A name of our own: that of the upload could be anything, and may be there already."""

@@ -1,4 +1,5 @@
-//! Python: a virtual environment in the cache, shared by all artifacts with the same requirements, and a snapshot.
+//! Python: a virtual environment in the cache, shared by all artifacts with the same requirements, and a snapshot; with Django
+//! also its collected static files.
 //!
 //! ```text
 //! <cache>/venv/<key>/             the environment; virtual environments cannot be moved, so it is made in place
@@ -6,6 +7,7 @@
 //! <cache>/venv/<key>.lock
 //! ```
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +23,9 @@ use crate::snapshot::{self, Fingerprint, Scope};
 use crate::tool;
 use crate::tree;
 
+/// What the settings need for it.
+const COLLECT_HINT: &str = "`django.contrib.staticfiles` and STATIC_ROOT = BASE_DIR / \"staticfiles\" belong in the settings, which have to load without a store or a secret";
+
 /// Written when an environment is whole.
 const WHOLE: &str = ".wharf-whole";
 
@@ -30,6 +35,13 @@ pub(super) async fn build(job: &Job, found: &Python) -> Result<Artifact, BuildEr
     let fingerprint = |environment: &str| {
         let mut fingerprint = job.fingerprint("python");
         fingerprint.add(environment.as_bytes());
+        if let Some(settings) = &job.collect {
+            fingerprint.add(b"collectstatic");
+            for (name, value) in settings {
+                fingerprint.add(name.as_bytes());
+                fingerprint.add(value.as_bytes());
+            }
+        }
         fingerprint
     };
     let bare = content(job, Scope::Source, fingerprint("")).await?;
@@ -110,6 +122,10 @@ pub(super) async fn build(job: &Job, found: &Python) -> Result<Artifact, BuildEr
         Err(other) => return Err(other),
     }
 
+    if let Some(settings) = &job.collect {
+        collect(job, settings, &venv, &root).await?;
+    }
+
     let mut record = Record::new();
     record.default_command = job.detected.default_command.clone();
     record.path_prepend.push(venv.join("bin"));
@@ -133,6 +149,47 @@ pub(super) async fn build(job: &Job, found: &Python) -> Result<Artifact, BuildEr
         scratch.keep(&artifacts, &digest, &record)
     })
     .await
+}
+
+/// Has Django put its static files into its `STATIC_ROOT`, in the artifact.
+async fn collect(
+    job: &Job,
+    settings: &BTreeMap<String, String>,
+    venv: &Path,
+    root: &Path,
+) -> Result<(), BuildError> {
+    let python = venv.join("bin/python");
+    let argv = [
+        python.as_os_str(),
+        "manage.py".as_ref(),
+        "collectstatic".as_ref(),
+        "--noinput".as_ref(),
+    ];
+    let step = Step::new(argv, root)
+        .shown("python manage.py collectstatic --noinput")
+        .env(job.args.clone())
+        .env([("PYTHONPATH", root.join("src"))])
+        .env(settings.clone());
+    match run(step, &job.progress).await {
+        Ok(_) => {}
+        Err(BuildError::Failed {
+            command,
+            status,
+            tail,
+            ..
+        }) => {
+            return Err(BuildError::Failed {
+                command,
+                dir: job.context.clone(),
+                status,
+                tail,
+                hint: Some(COLLECT_HINT.to_owned()),
+            });
+        }
+        Err(other) => return Err(other),
+    }
+    let made = root.to_owned();
+    blocking(move || tree::open_to_readers(&made)).await
 }
 
 /// The Python that makes the environment. Where replicas will run as another user, one that every user can run.

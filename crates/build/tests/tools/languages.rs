@@ -1,5 +1,9 @@
 //! One project a language, without dependencies.
 
+use std::os::unix::fs::PermissionsExt as _;
+
+use wharf_plan::model::{Framework, Language, Toolchain};
+
 use super::*;
 
 #[tokio::test]
@@ -250,6 +254,59 @@ async fn python() {
     );
     let error = project.fail().await.to_string();
     assert!(error.contains("pip install -r requirements.txt"), "{error}");
+}
+
+/// Only the command that Django's projects have is run; what it does is the project's.
+#[tokio::test]
+async fn static_files_of_django() {
+    if !has("python3") {
+        return;
+    }
+    let manage = "\
+import os, pathlib, sys
+assert sys.argv[1:] == ['collectstatic', '--noinput'], sys.argv
+import words
+root = pathlib.Path(__file__).resolve().parent / 'staticfiles'
+root.mkdir(mode=0o700)
+(root / 'app.css').write_text(words.WORD + os.environ['THEME'])
+";
+    let mut project = project(&[
+        ("requirements.txt", ""),
+        ("manage.py", manage),
+        ("main.py", "print(open('staticfiles/app.css').read())\n"),
+        ("src/words.py", "WORD = 'one '\n"),
+    ]);
+    let request = &mut project.request;
+    request.build.toolchain = Some(Toolchain {
+        language: Language::Python,
+        version: None,
+        framework: Some(Framework::Django),
+        packages: vec![],
+        build_packages: vec![],
+    });
+    request.settings = BTreeMap::from([("THEME".to_owned(), "dark".to_owned())]);
+    let dark = project.build().await;
+    assert_eq!(default_output(&dark), "one dark");
+    assert!(project.build().await.cached);
+    let mode = fs::metadata(dark.dir.join("staticfiles"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o755, 0o755, "{mode:o}");
+    // What the settings read is part of what was built.
+    project.request.settings = BTreeMap::from([("THEME".to_owned(), "light".to_owned())]);
+    assert_eq!(default_output(&project.build().await), "one light");
+
+    project.request.settings = BTreeMap::new();
+    let error = project.fail().await.to_string();
+    for part in [
+        "`python manage.py collectstatic --noinput`",
+        "KeyError: 'THEME'",
+        "STATIC_ROOT",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+    assert_eq!(project.artifacts().len(), 2);
 }
 
 #[tokio::test]

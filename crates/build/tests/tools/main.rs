@@ -44,6 +44,8 @@ fn project(files: &[(&str, &str)]) -> Project {
             args: BTreeMap::new(),
         },
         command: None,
+        static_files: false,
+        settings: BTreeMap::new(),
         links: BTreeMap::new(),
         artifacts: state.path().join("artifacts/web"),
         cache: state.path().join("cache"),

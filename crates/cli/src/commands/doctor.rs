@@ -43,6 +43,22 @@ pub(crate) fn run(global: &Global, output: &Output) -> anyhow::Result<Code> {
             },
         });
     }
+    findings.push(match wharf_store::Pooler::find() {
+        Ok(pooler) => Finding {
+            ok: true,
+            what: format!(
+                "pgbouncer {} at {}",
+                pooler.version,
+                pooler.program.display()
+            ),
+            consequence: String::new(),
+        },
+        Err(error) => Finding {
+            ok: false,
+            what: "pgbouncer for stores with `pool`".to_owned(),
+            consequence: error.to_string(),
+        },
+    });
     for (program, needed) in [
         ("cargo", "Rust services"),
         ("npm", "Node services"),

@@ -10,6 +10,9 @@ use crate::output::{Output, Style, paint};
 use crate::project::Project;
 use crate::terminal::moment;
 
+/// A cell of the table.
+type Cell = (String, Option<Style>);
+
 pub(crate) fn run(global: &Global, output: &Output) -> anyhow::Result<Code> {
     let project = Project::locate(global)?;
     let status = block_on(async { Ok(engine_of(&project.state).await?.status().await?) })?;
@@ -88,25 +91,27 @@ fn print(status: &Status, output: &Output) {
         }
     }
     for store in &status.stores {
-        let style = if matches!(store.state.as_str(), "ready" | "external") {
-            Style::Good
+        let queues = store.queues.iter();
+        let queues: Vec<String> = queues
+            .map(|(list, jobs)| format!("{list}: {jobs}"))
+            .collect();
+        let state = if queues.is_empty() {
+            store.state.clone()
         } else {
-            Style::Bad
+            format!("{} ({})", store.state, queues.join(", "))
         };
-        rows.push(vec![
-            (store.name.to_string(), None),
-            (String::new(), None),
-            (store.engine.clone(), None),
-            (store.state.clone(), Some(style)),
-            (
-                store.pid.map(|pid| pid.to_string()).unwrap_or_default(),
-                None,
-            ),
-            (
-                store.port.map(|port| port.to_string()).unwrap_or_default(),
-                None,
-            ),
-        ]);
+        let state = (state, Some(store_style(&store.state)));
+        rows.push(store_row(
+            store.name.as_str(),
+            &store.engine,
+            state,
+            store.pid,
+            store.port,
+        ));
+        if let Some(pool) = &store.pool {
+            let state = (pool.state.clone(), Some(store_style(&pool.state)));
+            rows.push(store_row("", "pgbouncer", state, pool.pid, pool.port));
+        }
     }
     output.table(
         &[
@@ -124,6 +129,40 @@ fn print(status: &Status, output: &Output) {
         .filter_map(|store| Some((&store.name, store.message.as_ref()?)));
     for (name, message) in messages.chain(stores) {
         output.line(&format!("{name}: {message}"));
+    }
+    let pools = status
+        .stores
+        .iter()
+        .filter_map(|store| Some((&store.name, store.pool.as_ref()?.message.as_ref()?)));
+    for (name, message) in pools {
+        output.line(&format!("{name}: its pool: {message}"));
+    }
+}
+
+fn store_row(
+    name: &str,
+    program: &str,
+    state: Cell,
+    pid: Option<u32>,
+    port: Option<u16>,
+) -> Vec<Cell> {
+    let number = |number: Option<u32>| number.map(|number| number.to_string()).unwrap_or_default();
+    let plain = |text: String| (text, None);
+    vec![
+        plain(name.to_owned()),
+        plain(String::new()),
+        plain(program.to_owned()),
+        state,
+        plain(number(pid)),
+        plain(number(port.map(u32::from))),
+    ]
+}
+
+fn store_style(state: &str) -> Style {
+    if matches!(state, "ready" | "external") {
+        Style::Good
+    } else {
+        Style::Bad
     }
 }
 

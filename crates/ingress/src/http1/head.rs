@@ -127,7 +127,11 @@ pub(crate) fn check_partial(head: &[u8]) -> Result<(), HeadError> {
     match httparse::Request::new(&mut slots).parse(head) {
         Ok(_) => Ok(()),
         Err(httparse::Error::TooManyHeaders) => Err(TOO_MANY),
-        Err(httparse::Error::Version) => Err(VERSION),
+        // A second space in the target is taken for the border of the version: the whole line tells them apart.
+        Err(httparse::Error::Version) => match head.iter().position(|byte| *byte == b'\n') {
+            Some(end) => request_line(without_return(&head[..end])?).and(Err(VERSION)),
+            None => Ok(()),
+        },
         Err(_) => Err(bad("the request's head is malformed")),
     }
 }
@@ -395,5 +399,24 @@ mod tests {
             Err(400),
         );
         check("GET / HTTP/1.1\nHost: a\n\n", Err(400));
+    }
+
+    /// In how many pieces a head comes makes no difference to what its client is told.
+    #[test]
+    fn a_part_is_refused_as_the_whole() {
+        for (line, status) in [
+            ("GET /a b HTTP/1.1", 400),
+            ("GET / HTTP/1.2", 505),
+            ("GET / http/1.1", 505),
+        ] {
+            let head = format!("{line}\r\nHost: a\r\n\r\n");
+            let refused = super::check(head.as_bytes()).expect_err(line);
+            assert_eq!(refused.status.as_u16(), status, "{line}");
+            for end in 0..head.len() {
+                if let Err(error) = check_partial(&head.as_bytes()[..end]) {
+                    assert_eq!(error.status.as_u16(), status, "{line} up to {end}");
+                }
+            }
+        }
     }
 }

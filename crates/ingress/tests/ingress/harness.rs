@@ -280,6 +280,7 @@ pub(crate) fn route(name: &str, hosts: &[&str], paths: &[(&str, &str)]) -> Route
     let forward = |upstream: &str| Action::Forward {
         upstream: upstream.to_owned(),
         strip_prefix: false,
+        sticky: false,
     };
     Route {
         name: name.to_owned(),

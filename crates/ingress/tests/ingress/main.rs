@@ -1,5 +1,6 @@
 //! The ingress as its clients and its engine see it: a process of its own, real sockets, replicas in this process.
 
+mod files;
 mod forwarding;
 mod harness;
 mod http2_and_tls;
@@ -10,6 +11,7 @@ mod replica;
 mod retries;
 mod routes;
 mod slow_clients;
+mod sticky;
 mod telemetry;
 mod websockets;
 mod wire;

@@ -30,6 +30,7 @@ fn hosts_and_paths_choose_the_service() {
         let api_path = Action::Forward {
             upstream: "api".to_owned(),
             strip_prefix: true,
+            sticky: false,
         };
         config.routes[0].paths.insert("/strip".to_owned(), api_path);
         let redirect = Action::Redirect {

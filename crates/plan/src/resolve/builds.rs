@@ -85,7 +85,7 @@ impl Resolver<'_> {
                 "put it into the service's `environment`",
             );
         }
-        Some(Source::Build(Build {
+        Some(Source::Build(Box::new(Build {
             context: build
                 .context
                 .value()
@@ -102,7 +102,7 @@ impl Resolver<'_> {
                 })
                 .collect(),
             toolchain: self.toolchain(build),
-        }))
+        })))
     }
 
     fn program(&mut self, build: &spec::Build) -> Option<String> {

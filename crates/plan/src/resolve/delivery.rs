@@ -139,7 +139,7 @@ impl Resolver<'_> {
         let mut builds: Vec<(&Name, &Build)> = vec![];
         for (service, resolved) in services {
             if let Source::Build(build) = &resolved.source
-                && builds.iter().all(|(_, other)| *other != build)
+                && builds.iter().all(|(_, other)| *other != build.as_ref())
             {
                 builds.push((service, build));
             }

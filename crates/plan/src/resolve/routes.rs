@@ -62,6 +62,7 @@ impl Resolver<'_> {
             service: service.clone(),
             port: self.ports.get(service)?.primary.clone()?,
             strip_prefix: false,
+            sticky: false,
         };
         Some(Route {
             host: None,
@@ -151,6 +152,7 @@ impl Resolver<'_> {
             let of_services = [
                 ("port", typed.port.key_span()),
                 ("strip_prefix", typed.strip_prefix.key_span()),
+                ("sticky", typed.sticky.key_span()),
             ];
             self.not_with(&of_services, "a redirect");
             return self.redirect(typed);
@@ -195,6 +197,7 @@ impl Resolver<'_> {
             service: service.value.clone(),
             port,
             strip_prefix: typed.strip_prefix.value().copied().unwrap_or(false),
+            sticky: typed.sticky.value().copied().unwrap_or(false),
         })
     }
 

@@ -10,6 +10,7 @@ use wharf_spec::model::{self as spec, Need};
 use wharf_spec::span::Span;
 
 use super::Resolver;
+use super::ports::Ports;
 use crate::model::{
     Command, Condition, MetricsEndpoint, ReleaseCommand, Resources, Schedule, Service,
 };
@@ -57,6 +58,7 @@ impl Resolver<'_> {
         for command in commands {
             self.no_references_in(command);
         }
+        self.check_fixed_port(typed, &ports);
         let volumes = self.volumes(typed);
         let mounted: Vec<Name> = volumes
             .iter()
@@ -276,6 +278,42 @@ impl Resolver<'_> {
     }
 
     /// A job has no replicas of its own, so nothing of what belongs to replicas.
+    /// On this machine each replica has a port of its own, which is in `PORT`.
+    fn check_fixed_port(&mut self, typed: &spec::Service, ports: &Ports) {
+        let Some(command) = typed.command.get() else {
+            return;
+        };
+        let number = ports
+            .primary
+            .as_ref()
+            .and_then(|name| ports.by_name.get(name));
+        let Some(number) = number.filter(|_| typed.image.is_absent()) else {
+            return;
+        };
+        let (text, number) = (
+            self::command(&command.value).to_string(),
+            number.to_string(),
+        );
+        let named = text
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .any(|word| word == number);
+        if named && !text.contains("PORT") {
+            let message = format!(
+                "the command names port {number} itself; on this machine each replica has to listen on the port in `PORT`"
+            );
+            let place = match &command.value {
+                spec::Command::Shell(_) => "write `$PORT`",
+                spec::Command::Exec(_) => "write the command as one text with `$PORT`",
+            };
+            let help = format!(
+                "{place}, which is {number} in a container, or let the program read that variable"
+            );
+            self.report(
+                Diagnostic::warning(Code::FIXED_PORT, command.span.clone(), message).help(help),
+            );
+        }
+    }
+
     fn check_schedule(&mut self, typed: &spec::Service) {
         let Some(schedule) = typed.schedule.key_span() else {
             return;

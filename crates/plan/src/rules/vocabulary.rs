@@ -332,16 +332,25 @@ impl<'a> Vocabulary<'a> {
 /// The Redis lists that autoscalers watch in `store`, as the redis exporter's `--check-single-keys` wants them: `db1=celery`.
 #[must_use]
 pub fn watched_keys(plan: &Plan, store: &Name) -> Vec<String> {
-    let keys: BTreeSet<String> = queues(plan)
+    let lists = watched_lists(plan, store);
+    let key = |(database, list)| format!("db{database}={list}");
+    let mut keys: Vec<String> = lists.into_iter().map(key).collect();
+    keys.sort();
+    keys
+}
+
+/// The Redis lists that autoscalers watch in `store`, each with the number of its database.
+#[must_use]
+pub fn watched_lists<'a>(plan: &'a Plan, store: &Name) -> BTreeSet<(u32, &'a str)> {
+    queues(plan)
         .into_iter()
         .filter(|(_, of, _, _)| *of == store)
         .map(|(service, _, list, _)| {
             let database = plan.services.get(service);
             let database = database.map_or(0, |service| queue_database(service, store));
-            format!("db{database}={list}")
+            (database, list)
         })
-        .collect();
-    keys.into_iter().collect()
+        .collect()
 }
 
 /// Which database of a Redis holds a service's queue: the number behind the store's URL in a variable that is called as a

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use wharf_spec::compose::import;
-use wharf_spec::diagnostic;
+use wharf_spec::diagnostic::{self, Code};
 
 #[test]
 fn compose_files() {
@@ -14,8 +14,12 @@ fn compose_files() {
         let imported = import(&bytes, "My Project").unwrap();
         let (plan, diagnostics) = wharf_plan::resolve(imported.text.as_bytes(), None);
         let text = diagnostic::render(&diagnostics, "wharf.yaml", &imported.text, false);
+        // In a container a command may name its port; whoever imports it is told what to write instead.
+        let mut others = diagnostics
+            .iter()
+            .filter(|found| found.code != Code::FIXED_PORT.id);
         assert!(
-            diagnostics.is_empty(),
+            others.next().is_none(),
             "{}:\n{}\n{text}",
             case.display(),
             imported.text

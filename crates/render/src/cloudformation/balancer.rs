@@ -5,6 +5,7 @@ use wharf_plan::model::RouteAction;
 use super::network::subnet_references;
 use super::stack::{Stack, attribute, choose, reference, sub};
 use super::{Source, tag};
+use crate::yaml::Yaml;
 use crate::{list, map, names};
 
 pub(super) fn add(source: Source<'_>, stack: &mut Stack) {
@@ -52,6 +53,19 @@ pub(super) fn add(source: Source<'_>, stack: &mut Stack) {
         .max();
     let seconds =
         |duration: std::time::Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    let mut attributes: Vec<Yaml> = vec![
+        attribute_of(
+            "deregistration_delay.timeout_seconds",
+            &drain.map_or(30, seconds).clamp(0, 3600).to_string(),
+        )
+        .into(),
+    ];
+    let plan = source.plan;
+    if plan.services.keys().any(|name| plan.is_sticky(name)) {
+        // A client comes back to its machine.
+        attributes.push(attribute_of("stickiness.enabled", "true").into());
+        attributes.push(attribute_of("stickiness.type", "lb_cookie").into());
+    }
     stack.add_with(
         &format!(
             "A machine is asked GET {} every {} s; {} good answers let it in, {} bad ones take it out.",
@@ -75,10 +89,7 @@ pub(super) fn add(source: Source<'_>, stack: &mut Stack) {
             "HealthyThresholdCount" => health.healthy.clamp(2, 10),
             "UnhealthyThresholdCount" => health.unhealthy.clamp(2, 10),
             "Matcher" => map! { "HttpCode" => "200" },
-            "TargetGroupAttributes" => list![attribute_of(
-                "deregistration_delay.timeout_seconds",
-                &drain.map_or(30, seconds).clamp(0, 3600).to_string(),
-            )],
+            "TargetGroupAttributes" => attributes,
         },
     );
     listeners(stack);

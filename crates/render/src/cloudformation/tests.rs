@@ -3,8 +3,12 @@ use super::*;
 const EXAMPLE: &[u8] = include_bytes!("../../../../examples/django-ec2/wharf.yaml");
 
 fn files() -> Rendered {
+    files_of(EXAMPLE)
+}
+
+fn files_of(file: &[u8]) -> Rendered {
     let resolve = |environment| {
-        let (plan, diagnostics) = wharf_plan::resolve(EXAMPLE, environment);
+        let (plan, diagnostics) = wharf_plan::resolve(file, environment);
         plan.unwrap_or_else(|| panic!("{diagnostics:?}"))
     };
     let (base, plan) = (resolve(None), resolve(Some("production")));
@@ -53,4 +57,19 @@ fn logical_ids_stay_apart() {
     assert_eq!(stack::id("Store", "db"), "StoreDb");
     assert_eq!(stack::id("Store", "a-b"), "StoreAB");
     assert_ne!(stack::id("Store", "a-1"), stack::id("Store", "a1"));
+}
+
+#[test]
+fn a_sticky_path_is_sticky_to_a_machine() {
+    let text = std::str::from_utf8(EXAMPLE).expect("text");
+    let sticky = text.replace(
+        "paths: { /: web }",
+        "paths: { /: { service: web, sticky: true } }",
+    );
+    let template = |file: &str| {
+        let rendered = files_of(file.as_bytes());
+        let template = rendered.files.get("main-template.yaml").expect("there");
+        template.text.contains("stickiness.type")
+    };
+    assert!(template(&sticky) && !template(text));
 }

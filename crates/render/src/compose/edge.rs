@@ -49,6 +49,14 @@ pub(super) fn make(stack: &Stack<'_>, services: &mut Map, configs: &mut Map, out
             );
         }
     }
+    for (name, service) in &stack.services {
+        if stack.plan.is_sticky(name) && (service.replicas > 1 || service.scale.is_some()) {
+            out.gap(
+                format!("services.{name}.sticky"),
+                "Nginx asks Docker for a container anew each time and cannot lead a client back to one: run one replica, or let every replica serve everybody",
+            );
+        }
+    }
     services.set(stack.traefik.clone(), traefik(stack));
     services.set(stack.nginx.clone(), nginx_server(stack));
     for (name, copy) in &stack.copies {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wharf_base::ids::Name;
+use wharf_plan::images::volume_of;
 use wharf_plan::model::VolumeSource;
 
 use super::stack::{Stack, unique};
@@ -40,11 +41,11 @@ pub(super) fn folders<'a>(stack: &Stack<'a>) -> BTreeMap<&'a Name, Vec<StaticFol
         let mut folders = vec![];
         for (prefix, folder) in &service.static_files {
             let in_image = runtime::in_image(folder);
-            let declared = service.volumes.iter().find_map(|volume| {
+            let declared = volume_of(service, folder).and_then(|(volume, place)| {
                 let VolumeSource::Named(source) = &volume.source else {
                     return None;
                 };
-                (runtime::in_image(&volume.target) == in_image).then(|| source.to_string())
+                place.is_empty().then(|| source.to_string())
             });
             let inner = folder.trim_start_matches("./").trim_end_matches('/');
             let last = in_image.rsplit('/').next().unwrap_or_default();

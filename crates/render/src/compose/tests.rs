@@ -146,3 +146,17 @@ fn development_mounts_the_source_and_reloads() {
         ],
     );
 }
+
+#[test]
+fn what_is_sticky_over_several_replicas_is_a_gap() {
+    let file = |replicas: u32| {
+        format!(
+            "name: a\nservices: {{ web: {{ image: web:1, port: 80, replicas: {replicas} }} }}\nroutes: [{{ paths: {{ /: {{ service: web, sticky: true }} }} }}]\n"
+        )
+    };
+    let gap = |replicas| {
+        let gaps = render(&file(replicas)).gaps;
+        gaps.iter().any(|gap| gap.what == "services.web.sticky")
+    };
+    assert!(gap(2) && !gap(1));
+}

@@ -1,13 +1,11 @@
 //! What is in a rendered image, and how it is started and asked for its health.
 
 use wharf_base::ids::Name;
+pub(crate) use wharf_plan::images::{FOLDER, in_image};
 use wharf_plan::model::{Build, Check, Framework, Language, Probe, Service, Source};
 use wharf_plan::template::Part;
 
 use crate::exec_form::{exec_form, needs_shell};
-
-/// The folder of the program in every image; what a plan names relative to the program lies below it.
-pub(crate) const FOLDER: &str = "/app";
 
 /// Where an image without anything else has the program that asks for its health.
 pub(super) const HEALTH_PROGRAM: &str = "/usr/local/bin/healthcheck";
@@ -51,18 +49,6 @@ impl Runtime {
     /// Whether a shell is in it.
     pub(crate) fn has_shell(self) -> bool {
         self != Self::Bare
-    }
-}
-
-/// A path of the plan in the image: relative ones lie in the program's folder.
-pub(crate) fn in_image(path: &str) -> String {
-    if path.starts_with('/') {
-        return path.trim_end_matches('/').to_owned();
-    }
-    let path = path.trim_start_matches("./").trim_end_matches('/');
-    match path {
-        "" | "." => FOLDER.to_owned(),
-        path => format!("{FOLDER}/{path}"),
     }
 }
 

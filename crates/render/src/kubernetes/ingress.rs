@@ -58,10 +58,27 @@ fn service_paths(route: &Route, stripped: bool) -> Vec<(&String, &Name, &Name)> 
                 service,
                 port,
                 strip_prefix,
+                ..
             } if *strip_prefix == stripped => Some((path, service, port)),
             _ => None,
         })
         .collect()
+}
+
+/// Whether a path leads clients back to the same pod.
+fn is_sticky(route: &Route, path: &str) -> bool {
+    matches!(
+        route.paths.get(path),
+        Some(RouteAction::Service { sticky: true, .. })
+    )
+}
+
+/// What a Service says to the load balancer controller: an Ingress can say it of all its services only.
+pub(super) fn service_annotations(cluster: &Cluster<'_>, name: &Name) -> BTreeMap<String, String> {
+    match cluster.plan.kubernetes.ingress {
+        IngressClass::Nginx => BTreeMap::new(),
+        IngressClass::Alb => alb::service_annotations(cluster, name),
+    }
 }
 
 /// The paths of a route that lead elsewhere: path, address, status.

@@ -16,6 +16,7 @@ use wharf_plan::model::{ExposeKind, Service, VolumeSource};
 
 use super::cluster::{Cluster, suffixed};
 use super::config::Config;
+use super::ingress;
 use super::object::{Object, Stage};
 use super::pods::{self, port_name};
 use super::probes::{command_line, seconds};
@@ -345,6 +346,10 @@ fn api_service(cluster: &Cluster<'_>, name: &Name, service: &Service) -> Option<
             })
             .into(),
         );
+    }
+    let sticky = ingress::service_annotations(cluster, name);
+    if !sticky.is_empty() {
+        metadata.annotations.get_or_insert_default().extend(sticky);
     }
     let made = ApiService {
         metadata,

@@ -218,3 +218,55 @@ fn every_object_has_a_name_of_its_own_and_no_secret_has_a_value() {
         }
     }
 }
+
+/// A route whose `/ws` is sticky, in a cluster with this ingress.
+fn sticky(ingress: &str) -> Vec<Object> {
+    let text = format!(
+        "name: a\nkubernetes: {{ ingress: {ingress} }}\nservices:\n  web: {{ image: web:1, port: 80 }}\n  socket: {{ image: socket:1, port: 81, drain_timeout: 40s }}\nroutes: [{{ host: a.example.com, paths: {{ /: web, /ws: {{ service: socket, sticky: true }}, /cut: {{ service: socket, sticky: true, strip_prefix: true }} }} }}]\nenvironments: {{ prod: {{ target: kubernetes }} }}\n"
+    );
+    objects(&plan(text.as_bytes(), Some("prod")))
+}
+
+#[test]
+fn a_sticky_path_has_an_ingress_with_a_cookie() {
+    let objects = sticky("nginx");
+    let of = |key: &str| format!("/metadata/annotations/nginx.ingress.kubernetes.io~1{key}");
+    let paths = "/spec/rules/0/http/paths";
+    check(
+        find(&objects, "Ingress", "a"),
+        &[
+            (&of("affinity"), None),
+            (&format!("{paths}/0/path"), is("/")),
+            (&format!("{paths}/1/path"), None),
+        ],
+    );
+    for (name, path) in [("a-sticky-0", "/ws"), ("a-stripped-0", "/cut")] {
+        check(
+            find(&objects, "Ingress", name),
+            &[
+                (&of("affinity"), is("cookie")),
+                (&of("affinity-mode"), is("persistent")),
+                (&of("session-cookie-name"), is("wharf-socket")),
+                (&of("session-cookie-path"), is(path)),
+                (&of("session-cookie-samesite"), is("Lax")),
+                (&of("session-cookie-secure"), is("true")),
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_sticky_service_has_a_target_group_with_a_cookie() {
+    let objects = sticky("alb");
+    let key = "/metadata/annotations/alb.ingress.kubernetes.io~1target-group-attributes";
+    let attributes =
+        "deregistration_delay.timeout_seconds=40,stickiness.enabled=true,stickiness.type=lb_cookie";
+    check(
+        find(&objects, "Service", "socket"),
+        &[(key, is(attributes))],
+    );
+    check(
+        find(&objects, "Service", "web"),
+        &[("/metadata/annotations", None)],
+    );
+}

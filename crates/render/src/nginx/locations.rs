@@ -30,6 +30,7 @@ pub(super) fn all(site: &Site<'_>, route: &Route, out: &mut Writer) {
                 service,
                 port,
                 strip_prefix,
+                ..
             } => {
                 if let Some(meant) = site.plan.services.get(service) {
                     if *strip_prefix && path != "/" {

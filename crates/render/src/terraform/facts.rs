@@ -114,6 +114,8 @@ pub(super) struct Has {
     /// Whether the internet reaches it.
     pub(super) public: bool,
     pub(super) ingress_alb: bool,
+    /// Whether the load balancer leads clients back to their machine; the ingress of a cluster does it itself.
+    pub(super) sticky: bool,
     /// Subnets of the stores' own.
     pub(super) database: bool,
     pub(super) postgres: bool,
@@ -195,6 +197,8 @@ impl<'a> Facts<'a> {
             alb: !eks,
             public: cloud.load_balancer.public,
             ingress_alb,
+            sticky: cloud.compute == Compute::Ec2
+                && plan.services.keys().any(|name| plan.is_sticky(name)),
             database: !cloud.network.database.is_empty(),
             postgres,
             redis,

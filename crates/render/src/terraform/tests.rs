@@ -225,3 +225,19 @@ fn what_watches_the_cluster_reads_its_secrets_and_keeps_its_logs() {
         contains(&rendered, "variables.tf", &["items-redis/prod/grafana"]);
     }
 }
+
+#[test]
+fn a_sticky_path_is_sticky_to_a_machine() {
+    let text = std::str::from_utf8(DJANGO_EC2).expect("text");
+    let sticky = text.replace(
+        "paths: { /: web }",
+        "paths: { /: { service: web, sticky: true } }",
+    );
+    assert!(sticky != text);
+    let rendered = rendered(&plan(sticky.as_bytes(), "production"));
+    contains(
+        &rendered,
+        "modules/alb/main.tf",
+        &["  stickiness {\n    type            = \"lb_cookie\""],
+    );
+}

@@ -49,6 +49,7 @@ codes! {
     NO_ENVIRONMENT = "W029", "The chosen environment is not in the file.";
     PASSWORD = "W041", "A password or another secret stands in the file.";
     ENDED = "W042", "A version is named that gets no more fixes.";
+    FIXED_PORT = "W043", "A command names the service's port itself, so that two replicas cannot run on one machine.";
     MORE = "W099", "There are more findings than are printed.";
 }
 

@@ -59,6 +59,11 @@ record! {
         [default "false"]
         [also "strip"]
         strip_prefix: bool,
+        /// Whether a client comes back to the same replica for as long as that one serves: a cookie, `wharf-SERVICE`, says
+        /// which.
+        [default "false"]
+        [also "affinity" "session_affinity" "stickiness"]
+        sticky: bool,
         /// The other address: a URL or a path.
         [example "/new"]
         redirect: String,

@@ -74,7 +74,8 @@ record! {
         [also "depends_on" "dependsOn" "requires"]
         [example "[backend]"]
         needs: Needs,
-        /// A command that runs once in each release before its first new replica, such as a migration.
+        /// A command that runs once in each release, such as a migration: before new replicas of this service, and of
+        /// every other that it does not need.
         [also "pre_deploy" "migrate"]
         [example "./manage.py migrate"]
         release: Release,
@@ -119,7 +120,8 @@ record! {
         [also "tmpfs"]
         [example "[/tmp, /var/cache/app]"]
         writable: List<Folder>,
-        /// Files that the web server in front answers by itself: URL prefix to folder, relative to the build's.
+        /// Files that the web server in front, on this machine the ingress, answers by itself: URL prefix to folder, relative to
+        /// the build's. A folder on a volume holds what is uploaded; Django's are collected when it is built.
         [also "static" "statics"]
         [example "{ /static/: staticfiles }"]
         static_files: Table<UrlPath, Folder>,

@@ -43,7 +43,7 @@ record! {
         [also "storageClassName" "storage_class"]
         [example "gp2"]
         class: Word,
-        /// A pool of connections before a PostgreSQL (PgBouncer), in rendered files.
+        /// A pool of connections before a PostgreSQL (PgBouncer); here, not before one with a `url`.
         [also "pgbouncer"]
         [default "there is none"]
         [example "{ size: 20, clients: 200 }"]

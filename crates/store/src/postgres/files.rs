@@ -31,6 +31,9 @@ const INITDB_TIMEOUT: Duration = Duration::from_secs(180);
 /// several seconds on a common disk.
 const SYNC_AT_ONCE: bool = cfg!(target_os = "linux");
 
+/// Clients that come without a pool: PostgreSQL's own default.
+const CONNECTIONS: u32 = 100;
+
 /// How much of a failed tool's output an error carries.
 const OUTPUT_MAX_LINES: usize = 6;
 
@@ -196,13 +199,14 @@ pub(crate) fn configuration(
     dir: &Path,
     credentials: &Credentials,
     major: &str,
+    pooled: u32,
     account: Option<Account>,
 ) -> Result<PathBuf, StoreError> {
     let (hba, path) = (dir.join("pg_hba.conf"), dir.join("postgresql.conf"));
     account::private_file(&hba, HBA, account)?;
     account::private_file(
         &path,
-        &settings(dir, &hba, credentials.port, major),
+        &settings(dir, &hba, credentials.port, major, pooled),
         account,
     )?;
     Ok(path)
@@ -210,7 +214,8 @@ pub(crate) fn configuration(
 
 /// For a small machine that runs several such servers: shared memory is modest, planner and durability as they come.
 /// What `ALTER SYSTEM` sets (in `data/postgresql.auto.conf`) wins over it.
-fn settings(dir: &Path, hba: &Path, port: u16, major: &str) -> String {
+fn settings(dir: &Path, hba: &Path, port: u16, major: &str, pooled: u32) -> String {
+    let connections = CONNECTIONS.saturating_add(pooled);
     let quoted = |path: &Path| format!("'{}'", path.to_string_lossy().replace('\'', "''"));
     let data = dir.join("data");
     let (data_folder, hba, ident) = (
@@ -233,7 +238,7 @@ fn settings(dir: &Path, hba: &Path, port: u16, major: &str) -> String {
          # No socket file: its path would be too long in deep folders, and loopback is what every client can use.\n\
          unix_socket_directories = ''\n\
          password_encryption = 'scram-sha-256'\n\
-         max_connections = 100\n\
+         max_connections = {connections}\n\
          shared_buffers = '64MB'\n\
          huge_pages = off\n\
          max_wal_size = '256MB'\n\
@@ -311,7 +316,13 @@ mod tests {
 
     #[test]
     fn paths_are_quoted() {
-        let text = settings(Path::new("/a'b"), Path::new("/a'b/pg_hba.conf"), 5432, "13");
+        let text = settings(
+            Path::new("/a'b"),
+            Path::new("/a'b/pg_hba.conf"),
+            5432,
+            "13",
+            50,
+        );
         assert!(text.contains("data_directory = '/a''b/data'\n"), "{text}");
     }
 }

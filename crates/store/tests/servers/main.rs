@@ -2,6 +2,7 @@
 //! `WHARF_TEST_REQUIRE=all`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod pool;
 mod postgres;
 mod redis;
 
@@ -70,6 +71,7 @@ impl Store {
             dir: dir.path().join("stores/shop-db"),
             account,
             extensions: Vec::new(),
+            pooled: 0,
         };
         Self {
             request,

@@ -11,8 +11,20 @@ fn store() -> Option<Store> {
 
 /// What `psql` of the same package prints, logged in as the application.
 async fn psql(store: &Store, password: &str, statement: &str) -> Result<String, String> {
-    let credentials = &store.request.credentials;
-    let output = Command::new(store.request.server.program.with_file_name("psql"))
+    let credentials = Credentials {
+        password: password.to_owned(),
+        ..store.request.credentials.clone()
+    };
+    psql_at(&store.request.server, &credentials, statement).await
+}
+
+/// The same at another address.
+pub(crate) async fn psql_at(
+    server: &Server,
+    credentials: &Credentials,
+    statement: &str,
+) -> Result<String, String> {
+    let output = Command::new(server.program.with_file_name("psql"))
         .args([
             "-X",
             "-A",
@@ -25,7 +37,7 @@ async fn psql(store: &Store, password: &str, statement: &str) -> Result<String, 
             &credentials.database,
         ])
         .args(["-p", &credentials.port.to_string(), "-c", statement])
-        .env("PGPASSWORD", password)
+        .env("PGPASSWORD", &credentials.password)
         .stdin(Stdio::null())
         .output()
         .await

@@ -72,3 +72,32 @@ async fn a_password_is_asked_for() {
     assert!(matches!(error, StoreError::PortTaken { .. }), "{error:?}");
     store.stop().await;
 }
+
+#[tokio::test]
+async fn lists_are_counted_in_their_databases() {
+    let Some(mut store) = store() else { return };
+    store.start().await;
+    ask(
+        &store,
+        "RPUSH celery a b c\r\nSET plain 1\r\nSELECT 1\r\nRPUSH celery d",
+    )
+    .await;
+    let list = |database, key: &str| wharf_store::RedisList {
+        database,
+        key: key.to_owned(),
+    };
+    let lists = [
+        list(0, "celery"),
+        list(1, "celery"),
+        list(0, "none"),
+        list(0, "plain"),
+    ];
+    let credentials = store.request.credentials.clone();
+    let lengths = wharf_store::list_lengths(&credentials, &lists, DEADLINE).await;
+    assert_eq!(lengths, Ok(vec![3, 1, 0, 0]));
+    let beyond = wharf_store::list_lengths(&credentials, &[list(99, "celery")], DEADLINE).await;
+    assert!(beyond.unwrap_err().starts_with("Redis says: ERR"));
+    store.stop().await;
+    let gone = wharf_store::list_lengths(&credentials, &lists, DEADLINE).await;
+    assert!(gone.unwrap_err().starts_with("cannot reach Redis"));
+}

@@ -32,11 +32,22 @@ impl Answer {
 
 /// Sends a request over a connection of its own. `url` is `http://HOST:PORT`.
 pub(crate) fn send(url: &str, method: &str, path: &str, body: Option<&str>) -> io::Result<Answer> {
+    send_with(url, method, path, "", body)
+}
+
+/// As [`send`], with more header lines, each with its line end.
+pub(crate) fn send_with(
+    url: &str,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: Option<&str>,
+) -> io::Result<Answer> {
     let address = url.trim_start_matches("http://").trim_end_matches('/');
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(DEADLINE))?;
     let mut request =
-        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}");
     if let Some(body) = body {
         request.push_str(&format!(
             "Content-Type: application/json\r\nContent-Length: {}\r\n",

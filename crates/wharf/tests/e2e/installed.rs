@@ -3,15 +3,24 @@
 
 use std::path::{Path, PathBuf};
 
-/// Redis, for a store.
+/// Redis, for a store, and its client.
 pub(crate) fn redis() -> bool {
-    installed("redis-server", program("redis-server").is_some())
+    installed(
+        "redis-server",
+        program("redis-server").is_some() && program("redis-cli").is_some(),
+    )
 }
 
 /// PostgreSQL's server, for a store, and its client.
 pub(crate) fn postgres() -> bool {
     let server = Path::new("/usr/lib/postgresql").is_dir() || program("postgres").is_some();
     installed("postgresql", server && program("psql").is_some())
+}
+
+/// PgBouncer, for the pool of a store.
+pub(crate) fn pgbouncer() -> bool {
+    let found = program("pgbouncer").is_some() || Path::new("/usr/sbin/pgbouncer").is_file();
+    installed("pgbouncer", found)
 }
 
 /// Where a program is.

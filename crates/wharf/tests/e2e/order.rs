@@ -90,3 +90,45 @@ services:
         unknown.errors
     );
 }
+
+#[test]
+fn a_release_command_comes_before_new_replicas_of_every_service() {
+    let file = |version: &str, release: &str| {
+        format!(
+            "\
+name: prepared
+services:
+  a-worker:
+    command: cat $SHARED/tables || echo too early; sleep 1000
+    volumes: [\"shared:data\"]
+    environment: {{ SHARED: \"${{volume.shared}}\", VERSION: {version} }}
+  web:
+    command: [$ACTOR]
+    port: 8000
+    needs: [z-needed]
+    release: {release}
+    volumes: [\"shared:data\"]
+    environment: {{ SHARED: \"${{volume.shared}}\", VERSION: {version} }}
+  z-needed: {{ command: sleep 1000 }}
+"
+        )
+    };
+    let mut stack = Stack::new(&file("1", "sleep 1; echo of release 1 > $SHARED/tables"));
+    stack.up();
+    let told = |stack: &Stack| {
+        let logs = stack.run(&["logs", "a-worker", "--raw"]).succeeded();
+        logs.output
+    };
+    wait_for("the worker", || told(&stack).trim() == "of release 1");
+    let pids = stack.pids("a-worker");
+    stack.write(&file("2", "echo no such table >&2; exit 3"));
+    let done = stack.run(&["release"]);
+    done.failed_saying(&["web", "no such table"]);
+    assert_eq!(stack.pids("a-worker"), pids);
+    assert_eq!(told(&stack).trim(), "of release 1");
+    stack.write(&file("3", "echo of release 3 > $SHARED/tables"));
+    stack.run(&["release"]).succeeded();
+    wait_for("the new worker", || {
+        told(&stack).trim() == "of release 1\nof release 3"
+    });
+}

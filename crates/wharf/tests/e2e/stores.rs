@@ -1,8 +1,10 @@
 //! Services on real stores, which Wharf starts itself.
 
+use std::process::Command;
+
 use crate::http;
 use crate::installed;
-use crate::stack::Stack;
+use crate::stack::{Stack, find, wait_for};
 
 #[test]
 fn items_on_redis_share_and_keep_what_is_posted() {
@@ -76,13 +78,109 @@ stores:
 /// The password in a replica's own environment.
 #[track_caller]
 fn psql_password(stack: &Stack) -> String {
-    let pid = stack.pids("web")[0];
-    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
-    let url = environment
-        .split(|byte| *byte == 0)
-        .find_map(|entry| entry.strip_prefix(b"DATABASE_URL="));
-    let url = String::from_utf8(url.unwrap().to_vec()).unwrap();
+    let url = environment(stack.pids("web")[0], "DATABASE_URL");
     let password = url.split(['@', ':']).nth(2).unwrap().to_owned();
     assert!(password.len() >= 16, "the password is short");
     password
+}
+
+/// A variable of a replica's own environment.
+#[track_caller]
+pub(crate) fn environment(pid: u64, name: &str) -> String {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
+    let value = environment.split(|byte| *byte == 0).find_map(|entry| {
+        entry
+            .strip_prefix(name.as_bytes())
+            .and_then(|rest| rest.strip_prefix(b"="))
+    });
+    String::from_utf8(value.unwrap().to_vec()).unwrap()
+}
+
+#[test]
+fn the_depth_of_a_queue_is_shown() {
+    if !installed::redis() {
+        return;
+    }
+    let mut stack = Stack::new(
+        "\
+name: jobs
+services:
+  worker:
+    command: exec sleep 1000
+    environment: { BROKER_URL: \"${cache.url}/1\" }
+    scale:
+      max: 3
+      metrics: [{ name: queue-depth, queue: { store: cache, list: celery }, target: 10 }]
+stores:
+  cache: { engine: redis }
+",
+    );
+    stack.up();
+    let url = environment(stack.pids("worker")[0], "BROKER_URL");
+    assert!(url.ends_with("/1") && !url.ends_with("/0/1"), "{url}");
+    let queues = |stack: &Stack| find(&stack.ps()["stores"], "name", "cache")["queues"].clone();
+    wait_for("the empty queue", || {
+        queues(&stack) == serde_json::json!({ "celery": 0 })
+    });
+    let (password, rest) = url
+        .strip_prefix("redis://:")
+        .and_then(|rest| rest.split_once('@'))
+        .unwrap();
+    let port = rest.split([':', '/']).nth(1).unwrap();
+    let pushed = Command::new("redis-cli")
+        .args(["-p", port, "-n", "1", "RPUSH", "celery", "a", "b", "c"])
+        .env("REDISCLI_AUTH", password)
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&pushed.stdout).trim(), "3");
+    wait_for("three jobs", || {
+        queues(&stack) == serde_json::json!({ "celery": 3 })
+    });
+    let shown = stack.run(&["ps"]).succeeded().output;
+    assert!(shown.contains("ready (celery: 3)"), "{shown}");
+}
+
+#[test]
+fn a_store_that_goes_over_its_memory_says_so() {
+    if !installed::postgres() {
+        return;
+    }
+    let mut stack = Stack::new(
+        "\
+name: limited
+services:
+  web:
+    command: exec sleep 1000
+    environment: { DATABASE_URL: \"${db.url}\" }
+    needs: [db]
+stores:
+  db: { engine: postgres, resources: { memory: 192Mi } }
+",
+    );
+    let doctor = stack.run(&["doctor", "--json"]).output;
+    if !doctor.contains("memory limits are enforced") {
+        eprintln!("skipped: no memory limit can be enforced here");
+        return;
+    }
+    stack.up();
+    let url = environment(stack.pids("web")[0], "DATABASE_URL");
+    let asked = Command::new("psql")
+        .args([
+            "-qtA",
+            "-d",
+            &url,
+            "-c",
+            "select length(repeat('x', 900000000))",
+        ])
+        .output()
+        .unwrap();
+    assert!(!asked.status.success(), "the limit does not hold");
+    wait_for("the store to say what became of it", || {
+        stack
+            .run(&["ps"])
+            .output
+            .contains("which went over its memory limit of 192Mi")
+    });
+    let ready = || find(&stack.ps()["stores"], "name", "db")["state"] == "ready";
+    wait_for("the store to be ready again", ready);
 }

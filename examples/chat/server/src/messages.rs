@@ -199,41 +199,29 @@ impl Messages {
         key: Uuid,
         body: &str,
     ) -> Result<Posted, StoreError> {
-        let mut client = self.postgres.get().await?;
-        if let Some(message) = keyed(&client, room, author, key).await? {
-            return Ok(Posted::Before(message));
-        }
-        let transaction = client.transaction().await?;
-        // The row stays locked until the end, so that revisions become visible in their order, and none is left out.
-        let next = transaction
+        let client = self.postgres.get().await?;
+        // The room's row stays locked until the message is there, so that revisions become visible in their order, and none
+        // is left out. In one statement, that is no longer than the database takes to write it down.
+        let statement = client
             .prepare_cached(
-                "UPDATE rooms SET revision = revision + 1 WHERE id = $1 RETURNING revision",
+                "WITH next AS (UPDATE rooms SET revision = revision + 1 WHERE id = $1 RETURNING revision) \
+                 INSERT INTO messages (room, id, revision, author, key, body) \
+                 SELECT $1, revision, revision, $2, $3, $4 FROM next RETURNING revision, posted_at",
             )
             .await?;
-        let Some(row) = transaction.query_opt(&next, &[&room]).await? else {
-            return Ok(Posted::NoRoom);
-        };
-        let revision: i64 = row.get(0);
-        let insert = transaction
-            .prepare_cached(
-                "INSERT INTO messages (room, id, revision, author, key, body) VALUES ($1, $2, $2, $3, $4, $5) \
-                 RETURNING posted_at",
-            )
-            .await?;
-        let inserted = transaction
-            .query_one(&insert, &[&room, &revision, &author.id, &key, &body])
+        let inserted = client
+            .query_opt(&statement, &[&room, &author.id, &key, &body])
             .await;
-        let posted_at: Timestamp = match inserted {
-            Ok(row) => row.get(0),
-            // The same message by another way, meanwhile. The revision is given back.
+        let (revision, posted_at): (i64, Timestamp) = match inserted {
+            Ok(Some(row)) => (row.get(0), row.get(1)),
+            Ok(None) => return Ok(Posted::NoRoom),
+            // It was there. The revision is given back.
             Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
-                transaction.rollback().await?;
                 let message = keyed(&client, room, author, key).await?;
                 return Ok(message.map_or(Posted::NoRoom, Posted::Before));
             }
             Err(error) => return Err(error.into()),
         };
-        transaction.commit().await?;
         drop(client);
         let message = Message {
             id: revision,

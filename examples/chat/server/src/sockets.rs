@@ -105,6 +105,8 @@ async fn health(State(sockets): State<Sockets>, version: String) -> Response {
 
 async fn upgrade(State(sockets): State<Sockets>, upgrade: WebSocketUpgrade) -> Response {
     upgrade
+        // The buffer of each socket, for as long as it is open: clients say little.
+        .read_buffer_size(FRAME_MAX_BYTES)
         .max_message_size(FRAME_MAX_BYTES)
         .max_frame_size(FRAME_MAX_BYTES)
         .on_upgrade(move |socket| serve(sockets, socket))

@@ -14,7 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const STATEMENT_TIMEOUT: &str = "-c statement_timeout=5000 -c lock_timeout=2000";
 /// Connections of one replica: its statements are short.
 const POSTGRES_CONNECTIONS: usize = 10;
-const REDIS_CONNECTIONS: usize = 8;
+/// More of them: when a replica is gone, all of its sockets come to the others at once, each to ask for its session.
+const REDIS_CONNECTIONS: usize = 32;
 
 pub type Postgres = deadpool_postgres::Pool;
 pub type Redis = deadpool_redis::Pool;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::networking::v1::IngressTLS;
+use wharf_base::ids::Name;
 use wharf_plan::model::{Cloud, Route, Tls};
 
 use super::super::Made;
@@ -121,6 +122,21 @@ pub(super) fn objects(
             },
         );
     made.add(object);
+}
+
+/// The attributes of a service's target group where clients come back to their pod; they stand for the Ingress's.
+pub(super) fn service_annotations(cluster: &Cluster<'_>, name: &Name) -> BTreeMap<String, String> {
+    let service = cluster.plan.services.get(name);
+    let Some(service) = service.filter(|_| cluster.plan.is_sticky(name)) else {
+        return BTreeMap::new();
+    };
+    let drain = seconds(service.drain_timeout);
+    BTreeMap::from([(
+        "alb.ingress.kubernetes.io/target-group-attributes".to_owned(),
+        format!(
+            "deregistration_delay.timeout_seconds={drain},stickiness.enabled=true,stickiness.type=lb_cookie"
+        ),
+    )])
 }
 
 fn group(cluster: &Cluster<'_>) -> String {

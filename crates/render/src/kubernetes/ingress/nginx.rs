@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::networking::v1::IngressTLS;
+use wharf_base::ids::Name;
 use wharf_base::units::{Bytes, RatePeriod};
 use wharf_plan::model::{Channel, Route, RouteLimits, Tls};
 
@@ -11,7 +12,7 @@ use super::super::Made;
 use super::super::cluster::Cluster;
 use super::super::object::{Object, Stage};
 use super::super::probes::seconds;
-use super::{ingress, path, redirects, response_headers, service_paths};
+use super::{ingress, is_sticky, path, redirects, response_headers, service_paths};
 use crate::{list, map};
 
 /// The issuer of certificates.
@@ -51,7 +52,10 @@ pub(super) fn objects(
             "ingress-nginx sets headers of requests for all Ingresses at once (proxy-set-headers of the controller)",
         );
     }
-    let whole: Vec<_> = service_paths(route, false)
+    let (sticky, whole): (Vec<_>, Vec<_>) = service_paths(route, false)
+        .into_iter()
+        .partition(|(prefix, ..)| is_sticky(route, prefix));
+    let whole: Vec<_> = whole
         .into_iter()
         .map(|(prefix, service, port)| path(cluster, prefix, "Prefix", service, port))
         .collect();
@@ -75,8 +79,20 @@ pub(super) fn objects(
         let object = ingress(cluster, route, name, annotations, tls.clone(), whole);
         made.add(comment(object));
     }
+    // Annotations are of a whole Ingress, and each cookie is of one service.
+    for (number, (prefix, service, port)) in sticky.into_iter().enumerate() {
+        let mut annotations = annotations.clone();
+        affinity(&mut annotations, prefix, service, tls.is_some());
+        let paths = vec![path(cluster, prefix, "Prefix", service, port)];
+        let name = format!("{name}-sticky-{number}");
+        let object = ingress(cluster, route, &name, annotations, tls.clone(), paths);
+        made.add(comment(object));
+    }
     for (number, (prefix, service, port)) in service_paths(route, true).into_iter().enumerate() {
         let mut annotations = annotations.clone();
+        if is_sticky(route, prefix) {
+            affinity(&mut annotations, prefix, service, tls.is_some());
+        }
         annotate(
             &mut annotations,
             "nginx.ingress.kubernetes.io/use-regex",
@@ -100,6 +116,36 @@ pub(super) fn objects(
         made.add(comment(object));
     }
     redirected(cluster, route, index, name, &annotations, tls, made);
+}
+
+/// A cookie leads a client back to its pod, until the browser is closed.
+fn affinity(
+    annotations: &mut BTreeMap<String, String>,
+    prefix: &str,
+    service: &Name,
+    secure: bool,
+) {
+    for (key, value) in [
+        ("affinity", "cookie"),
+        ("affinity-mode", "persistent"),
+        ("session-cookie-name", &*format!("wharf-{service}")),
+        ("session-cookie-path", prefix),
+        ("session-cookie-samesite", "Lax"),
+        ("session-cookie-change-on-failure", "true"),
+    ] {
+        annotate(
+            annotations,
+            &format!("nginx.ingress.kubernetes.io/{key}"),
+            value,
+        );
+    }
+    if secure {
+        annotate(
+            annotations,
+            "nginx.ingress.kubernetes.io/session-cookie-secure",
+            "true",
+        );
+    }
 }
 
 fn annotate(annotations: &mut BTreeMap<String, String>, key: &str, value: &str) {

@@ -33,6 +33,14 @@ resource "aws_lb_target_group" "app" {
     unhealthy_threshold = var.unhealthy_threshold
     matcher             = "200"
   }
+  <% if sticky %>
+
+  # A client comes back to its machine, for a day.
+  stickiness {
+    type            = "lb_cookie"
+    cookie_duration = 86400
+  }
+  <% endif %>
 
   lifecycle {
     create_before_destroy = true

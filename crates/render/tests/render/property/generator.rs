@@ -412,7 +412,7 @@ impl File {
                 ""
             };
             lines.push(format!(
-                "routes: [{{ {host}paths: {{ /: {name}, /x: {name} }}, limits: {{ rate: 10/s }} }}]"
+                "routes: [{{ {host}paths: {{ /: {name}, /x: {{ service: {name}, sticky: true }} }}, limits: {{ rate: 10/s }} }}]"
             ));
             lines.push(format!("objectives: [{{ name: {other}, service: {name}, target: 99.9%, window: 30d }}, {{ name: fast, service: {name}, target: 99%, latency: 200ms }}]"));
             lines.push(format!("load: {{ {other}: {{ service: {name}, users: 5, duration: 1m, requests: [{{ path: / }}, {{ path: \"/items?a=1\", method: POST, weight: 2, body: {{ a: {summary} }} }}] }} }}"));

@@ -230,7 +230,7 @@ PartOf=django-app.target
 
 [Service]
 Type=notify
-ExecStart=/opt/django-app/venv/web/bin/gunicorn shop.wsgi:application --bind 0.0.0.0:8000 --workers 3
+ExecStart=/opt/django-app/venv/web/bin/gunicorn shop.wsgi:application --workers 3
 NotifyAccess=main
 ExecReload=/bin/kill -s HUP $MAINPID
 Restart=always

@@ -13,7 +13,7 @@ assert unquote(DATABASE_URL.password) == "p@ss/w:rd?#%&\"'\\$(x)`y`", DATABASE_U
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "/var/lib/django-app/test.sqlite3"}}
 ALLOWED_HOSTS = ["*"]
 INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "django.contrib.staticfiles"]
-ROOT_URLCONF = "config.urls"
+ROOT_URLCONF = "shop.urls"
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "assets"]
