@@ -13,8 +13,8 @@ use wharf_ingress::config::{
     Action, Certificate, Config, Draining, Endpoint, Folder, Headers, HealthCheck, Limits,
     Listener, Revision, Route, Upstream,
 };
-use wharf_plan::images::volume_of;
-use wharf_plan::model::{Check, Plan, RouteAction, Source, Tls};
+use wharf_plan::images::{is_static, volume_of};
+use wharf_plan::model::{Check, Plan, RouteAction, Service, Source, Tls};
 use wharf_plan::template::{Reference, Template};
 
 use crate::api::{ApiError, EventKind};
@@ -33,6 +33,10 @@ pub(crate) const HTTPS: &str = "https";
 /// The default addresses; where a port is taken, the next one that is free.
 const DEFAULT_HTTP: u16 = 8_080;
 const DEFAULT_HTTPS: u16 = 8_443;
+
+/// Where the tools that build front ends put the files with a hash in their names, and the prefix that pages name them by:
+/// Vite, Create React App.
+const HASHED: [(&str, &str); 2] = [("/assets/", "dist/assets"), ("/static/", "build/static")];
 
 /// The ingress looks at the replicas itself, should no engine do so: slowly, since usually one does.
 const HEALTH_PERIOD: Duration = Duration::from_secs(5);
@@ -177,9 +181,15 @@ impl Engine {
             .map(|(path, action)| (path.clone(), route_action(plan, action)))
             .collect();
         for (prefix, name) in static_prefixes(plan, route) {
+            let folders = self.static_folders(name, prefix);
+            let named = plan.services.get(name);
+            let named = named.is_some_and(|service| service.static_files.contains_key(prefix));
+            if folders.is_empty() && !named {
+                continue;
+            }
             let files = Action::Files {
                 service: name.to_string(),
-                folders: self.static_folders(name, prefix),
+                folders,
             };
             let path = prefix.trim_end_matches('/');
             let path = if path.is_empty() { "/" } else { path };
@@ -334,23 +344,33 @@ fn static_prefixes<'a>(
             continue;
         };
         let files = plan.services.get(name).into_iter();
-        for prefix in files.flat_map(|service| service.static_files.keys()) {
+        for (prefix, _) in files.flat_map(files_of) {
             let others = route.paths.keys();
             let longest = others
                 .filter(|other| below(prefix, other))
                 .max_by_key(|other| other.len());
             if longest == Some(path) {
-                found.push((prefix.as_str(), name));
+                found.push((prefix, name));
             }
         }
     }
     found
 }
 
+/// The prefixes of a service that are answered with files, and their folders: those that it names, and the hashed files of a
+/// front end. Its pages ask for those of their own release, whichever release answers next.
+fn files_of(service: &Service) -> BTreeMap<&str, &str> {
+    let hashed = HASHED.iter().filter(|_| is_static(service)).copied();
+    let named = service.static_files.iter();
+    hashed
+        .chain(named.map(|(prefix, folder)| (prefix.as_str(), folder.as_str())))
+        .collect()
+}
+
 /// Where the files of a service's prefix lie in one release; none: it has no such prefix, or is not built.
 fn static_folder(state: &StateDir, release: &Release, name: &Name, prefix: &str) -> Option<Folder> {
     let (service, revision) = release.service(name)?;
-    let folder = service.static_files.get(prefix)?;
+    let folder = *files_of(service).get(prefix)?;
     if let Some((volume, place)) = volume_of(service, folder) {
         let path = volume_source(state, &release.base_dir, &volume.source).join(place);
         return Some(Folder {
@@ -363,8 +383,13 @@ fn static_folder(state: &StateDir, release: &Release, name: &Name, prefix: &str)
         (Source::Command, _) => &release.base_dir,
         (_, artifact) => &artifact?.dir,
     };
+    let path = base.join(folder);
+    // Only one of the tools has built a front end.
+    if !service.static_files.contains_key(prefix) && !path.is_dir() {
+        return None;
+    }
     Some(Folder {
-        path: base.join(folder),
+        path,
         packed: artifact.is_some(),
     })
 }
@@ -448,6 +473,15 @@ mod tests {
             .map(|(prefix, name)| (*prefix, name.as_str()))
             .collect();
         assert_eq!(found, expected, "{paths}");
+    }
+
+    #[test]
+    fn the_hashed_files_of_a_front_end_are_found_without_being_named() {
+        let text = "name: a\nservices:\n  web: { build: { context: ., language: node, framework: react }, port: 1, static_files: { /assets/: other } }\n";
+        let (plan, diagnostics) = wharf_plan::resolve(text.as_bytes(), None);
+        let plan = plan.unwrap_or_else(|| panic!("{diagnostics:?}"));
+        let files: Vec<_> = plan.services.values().flat_map(files_of).collect();
+        assert_eq!(files, [("/assets/", "other"), ("/static/", "build/static")]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Build, Plan, Service, Source, Volume};
+use crate::model::{Build, Framework, Plan, Service, Source, Volume};
 use crate::resolve::names;
 use wharf_base::ids::Name;
 
@@ -38,6 +38,16 @@ pub fn volume_of<'a>(service: &'a Service, folder: &str) -> Option<(&'a Volume, 
     // Of one volume in another the inner one is seen.
     let found = service.volumes.iter().filter_map(inside);
     found.min_by_key(|(_, place)| place.len())
+}
+
+/// Whether a service is built to files that a web server hands out.
+#[must_use]
+pub fn is_static(service: &Service) -> bool {
+    let Source::Build(build) = &service.source else {
+        return false;
+    };
+    let framework = build.toolchain.as_ref().and_then(|chain| chain.framework);
+    framework == Some(Framework::React) && service.command.is_none()
 }
 
 /// An image that the project builds.

@@ -14,8 +14,9 @@ mod environment;
 mod shell;
 
 use wharf_base::ids::Name;
+use wharf_plan::images::is_static;
 use wharf_plan::model::{
-    Build, Cloud, Compute, Framework, Language, ParameterValue, Plan, Service, Source, StoreEngine,
+    Build, Cloud, Compute, Language, ParameterValue, Plan, Service, Source, StoreEngine,
     VolumeSource,
 };
 
@@ -168,16 +169,6 @@ impl<'a> Machine<'a> {
     pub fn runs(&self, service: &Service) -> bool {
         !matches!(service.source, Source::Image(_)) && !is_static(service)
     }
-}
-
-/// Whether a service is built to files that the web server hands out.
-#[must_use]
-pub fn is_static(service: &Service) -> bool {
-    let Source::Build(build) = &service.source else {
-        return false;
-    };
-    let framework = build.toolchain.as_ref().and_then(|chain| chain.framework);
-    framework == Some(Framework::React) && service.command.is_none()
 }
 
 /// Where a machine finds stores, services and volumes. Hosts of stores are shell variables: `$db_host`.

@@ -10,9 +10,10 @@ mod writer;
 use std::collections::BTreeSet;
 
 use wharf_base::ids::Name;
+use wharf_plan::images::is_static;
 use wharf_plan::model::{Plan, RouteAction, Service, TargetKind, Tls};
 
-use crate::machine::{self, Machine, is_static};
+use crate::machine::{self, Machine};
 use crate::{Input, Rendered, Scope, Target, header};
 use writer::Writer;
 

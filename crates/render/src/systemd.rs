@@ -9,9 +9,10 @@ mod command;
 mod unit;
 
 use wharf_base::ids::Name;
+use wharf_plan::images::is_static;
 use wharf_plan::model::{Plan, Service, Source, TargetKind};
 
-use crate::machine::{Machine, SecretsFrom, environment_program, is_static};
+use crate::machine::{Machine, SecretsFrom, environment_program};
 use crate::{Input, Rendered, Scope, Target, header, values};
 
 pub use unit::{Unit, units};
