@@ -193,6 +193,14 @@ run(async () => {
   await screenshot(phone, "rooms-phone");
   await phone.getByRole("button", { name: "general" }).click();
 
+  // A socket that is never there: what was read stays to be read, and the indicator says why nothing comes.
+  const alone = await ben.page.context().newPage();
+  await alone.routeWebSocket(/\/ws$/, (socket) => socket.close());
+  await alone.goto("/");
+  await alone.locator('.state[data-state="reconnecting"]').waitFor();
+  await inspect(alone, "room-reconnecting");
+  await alone.close();
+
   // From here on one is on a phone, and both write all the time.
   both.forEach((person) => person.talk());
   let visited = await visit();
