@@ -193,11 +193,12 @@ run(async () => {
   await screenshot(phone, "rooms-phone");
   await phone.getByRole("button", { name: "general" }).click();
 
-  // A socket that is never there: what was read stays to be read, and the indicator says why nothing comes.
+  // A socket that is never there: what was said can be read, and the indicator says why nothing comes.
   const alone = await ben.page.context().newPage();
   await alone.routeWebSocket(/\/ws$/, (socket) => socket.close());
   await alone.goto("/");
   await alone.locator('.state[data-state="reconnecting"]').waitFor();
+  await alone.getByText(anna.said[0], { exact: true }).waitFor();
   await inspect(alone, "room-reconnecting");
   await alone.close();
 

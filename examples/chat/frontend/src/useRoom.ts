@@ -29,23 +29,32 @@ export function useRoom(token: string, user: User, room: string, live: Live, lis
     keep(user.id, room, state.drafts);
   }, [state, user.id, room]);
 
-  // Reads what is new: the first page, or everything since the last known revision. One at a time.
+  // Reads what is new: the first page, or everything since the last known revision. One at a time; whoever asks meanwhile
+  // means what came after that, too.
   const reading = useRef<Promise<void> | null>(null);
   const begun = useRef(false);
+  const asked = useRef(0);
   const read = useCallback((): Promise<void> => {
+    asked.current += 1;
     reading.current ??= (async () => {
       try {
-        if (!begun.current) {
-          const page = await api.latest(token, room);
-          begun.current = true;
-          change((before) => timeline.begin(before, page.messages, page.more));
-        } else {
-          let known = latest.current.known;
-          for (let more = true; more; ) {
-            const page = await api.after(token, room, known);
-            change((before) => timeline.catchUp(before, page.messages));
-            known = page.messages.at(-1)?.revision ?? known;
-            more = page.more;
+        let known = 0;
+        for (let answered = 0; answered !== asked.current; ) {
+          answered = asked.current;
+          if (!begun.current) {
+            const page = await api.latest(token, room);
+            begun.current = true;
+            change((before) => timeline.begin(before, page.messages, page.more));
+            known = Math.max(0, ...page.messages.map((message) => message.revision));
+          } else {
+            // What was read last may not be rendered yet.
+            known = Math.max(known, latest.current.known);
+            for (let more = true; more; ) {
+              const page = await api.after(token, room, known);
+              change((before) => timeline.catchUp(before, page.messages));
+              known = page.messages.at(-1)?.revision ?? known;
+              more = page.more;
+            }
           }
         }
         setProblem(null);
@@ -110,6 +119,8 @@ export function useRoom(token: string, user: User, room: string, live: Live, lis
     };
     listeners.add(listener);
     live.join(room);
+    // What was said is there to be read without a socket too.
+    again(ended);
     return () => {
       over = true;
       listeners.delete(listener);
