@@ -20,6 +20,16 @@ describe("a timeline", () => {
     expect(isBehind(room)).toBe(false);
   });
 
+  it("keeps what came while the first page was read", () => {
+    const first = begin(apply(EMPTY, [message(1)]), [], false);
+    expect(ids(first)).toEqual([1]);
+    const later = begin(apply(EMPTY, [message(4)]), [message(1), message(2), message(3)], false);
+    expect(ids(later)).toEqual([1, 2, 3, 4]);
+    expect(later.known).toBe(4);
+    const gap = begin(apply(EMPTY, [message(4)]), [message(1), message(2)], false);
+    expect(isBehind(gap)).toBe(true);
+  });
+
   it("notices a change that it has missed, and is whole again when it has come", () => {
     let room = begin(EMPTY, [message(1)], false);
     room = apply(room, [message(3)]);

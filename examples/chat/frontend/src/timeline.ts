@@ -24,10 +24,10 @@ export interface Timeline {
 
 export const EMPTY: Timeline = { messages: [], drafts: [], known: 0, ahead: [], older: false };
 
-/** The first page of a room, which has the last change, if any. */
+/** The first page of a room, which has the last change, if any. Events that came while it was read may be newer. */
 export function begin(timeline: Timeline, messages: Message[], more: boolean): Timeline {
   const known = Math.max(0, ...messages.map((message) => message.revision));
-  return settle({ ...timeline, messages: put([], messages), known, ahead: [], older: more });
+  return apply(settle({ ...timeline, messages: put([], messages), known, ahead: [], older: more }), timeline.messages);
 }
 
 /** Older messages, read backwards. */
