@@ -13,13 +13,12 @@ use wharf_ingress::config::{
     Action, Certificate, Config, Draining, Endpoint, Folder, Headers, HealthCheck, Limits,
     Listener, Revision, Route, Upstream,
 };
-use wharf_plan::images::volume_of;
 use wharf_plan::model::{Check, Plan, RouteAction, Source, Tls};
 use wharf_plan::template::{Reference, Template};
 
 use crate::api::{ApiError, EventKind};
 use crate::engine::Engine;
-use crate::environment::volume_source;
+use crate::environment::changing_folder;
 use crate::ports::bind;
 use crate::release::Release;
 use crate::saved::SavedRole;
@@ -351,8 +350,8 @@ fn static_prefixes<'a>(
 fn static_folder(state: &StateDir, release: &Release, name: &Name, prefix: &str) -> Option<Folder> {
     let (service, revision) = release.service(name)?;
     let folder = service.static_files.get(prefix)?;
-    if let Some((volume, place)) = volume_of(service, folder) {
-        let path = volume_source(state, &release.base_dir, &volume.source).join(place);
+    let changing = changing_folder(state, &release.base_dir, name, service, folder);
+    if let Some(path) = changing {
         return Some(Folder {
             path,
             packed: false,
