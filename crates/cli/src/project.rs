@@ -9,11 +9,11 @@ use wharf_engine::client::Client;
 use wharf_engine::state_dir::StateDir;
 use wharf_plan::model::{Plan, TargetKind};
 use wharf_plan::template::{Reference, Template};
-use wharf_spec::diagnostic::Severity;
+use wharf_spec::diagnostic::{self, Diagnostic, Severity};
 
 use crate::args::Global;
 use crate::exit::{Code, failure};
-use crate::output::Output;
+use crate::output::{Output, Style, paint};
 
 /// Larger files are refused by the parser; no more than this is read for it to say so.
 const FILE_MAX_BYTES: u64 = 2 << 20;
@@ -81,7 +81,18 @@ impl Project {
     pub(crate) fn plan(&self, global: &Global, output: &Output) -> anyhow::Result<Plan> {
         let bytes = self.read()?;
         let (plan, diagnostics) = wharf_plan::resolve(&bytes, global.env.as_deref());
-        output.diagnostics(&diagnostics, &self.file.display().to_string(), &bytes);
+        self.checked(plan, &diagnostics, &bytes, output)
+    }
+
+    /// The plan, if it has no error; prints what is wrong with it.
+    fn checked(
+        &self,
+        plan: Option<Plan>,
+        diagnostics: &[Diagnostic],
+        bytes: &[u8],
+        output: &Output,
+    ) -> anyhow::Result<Plan> {
+        output.diagnostics(diagnostics, &self.file.display().to_string(), bytes);
         let errors = diagnostics
             .iter()
             .filter(|diagnostic| diagnostic.severity == Severity::Error)
@@ -100,14 +111,25 @@ impl Project {
 impl Project {
     /// The plan, of an environment that runs on this machine.
     pub(crate) fn local_plan(&self, global: &Global, output: &Output) -> anyhow::Result<Plan> {
-        let plan = self.plan(global, output)?;
+        let bytes = self.read()?;
+        let (plan, mut diagnostics) = wharf_plan::resolve(&bytes, global.env.as_deref());
+        // Old versions matter where they are rendered; what is installed runs here.
+        let all = diagnostics.len();
+        diagnostics.retain(|diagnostic| diagnostic.code != diagnostic::Code::ENDED.id);
+        let plan = self.checked(plan, &diagnostics, &bytes, output)?;
+        let ended = all - diagnostics.len();
+        if ended > 0 && plan.target.kind == TargetKind::Local {
+            let noun = if ended == 1 { "version" } else { "versions" };
+            let line =
+                format!("{ended} {noun} in the file get no more fixes; `wharf check` names them");
+            output.progress(&paint(&line, Style::Faint, output.color_err));
+        }
         let place = match plan.target.kind {
             TargetKind::Local => return Ok(plan),
             TargetKind::Compose => "with Compose",
             TargetKind::Kubernetes => "on Kubernetes",
             TargetKind::Ec2 => "on instances of EC2",
         };
-        let bytes = self.read()?;
         let runs_here = |name: &String| {
             let (plan, _) = wharf_plan::resolve(&bytes, Some(name));
             plan.is_some_and(|plan| plan.target.kind == TargetKind::Local)

@@ -46,7 +46,7 @@ impl Engine {
                         command: service.command.clone(),
                         static_files: !service.static_files.is_empty(),
                         settings: settings(&self.state, &release.plan, name, service),
-                        links: volume_links(&self.state, &release.base_dir, service),
+                        links: volume_links(&self.state, &release.base_dir, name, service),
                         artifacts: self.state.artifacts(name),
                         cache: self.state.cache(),
                         timeout: Some(BUILD_TIMEOUT),

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 use wharf_base::ids::{Name, ReleaseId};
+use wharf_plan::images::{beside_program, is_uploaded, volume_of};
 use wharf_plan::model::{Command, Plan, Service, Source, StoreEngine, VolumeSource};
 use wharf_plan::template::{Field, Own, Reference};
 use wharf_process::User;
@@ -298,32 +299,63 @@ pub(crate) fn settings(
 }
 
 /// Where a volume lies on this machine.
-pub(crate) fn volume_source(state: &StateDir, base_dir: &Path, source: &VolumeSource) -> PathBuf {
+fn volume_source(state: &StateDir, base_dir: &Path, source: &VolumeSource) -> PathBuf {
     match source {
         VolumeSource::Named(name) => state.volume(name),
         VolumeSource::Path(path) => base_dir.join(path),
     }
 }
 
-/// The links that an artifact gets for the service's volumes, by their place in it. Absolute targets cannot be mounted
-/// for a process; `${volume.NAME}` finds those.
+/// The links that an artifact gets for the service's volumes and uploads, by their place in it. What has an absolute target
+/// elsewhere than in the folder of images cannot be mounted for a process; `${volume.NAME}` finds it.
 pub(crate) fn volume_links(
     state: &StateDir,
     base_dir: &Path,
+    name: &Name,
     service: &Service,
 ) -> BTreeMap<PathBuf, PathBuf> {
-    let relative = service
-        .volumes
+    // A program of this machine has its own folder, and no image's.
+    let here = |target: &str| match service.source {
+        Source::Command if Path::new(target).is_absolute() => None,
+        Source::Command => Some(target.to_owned()),
+        _ => beside_program(target),
+    };
+    let volumes = service.volumes.iter().filter_map(|volume| {
+        let source = volume_source(state, base_dir, &volume.source);
+        Some((PathBuf::from(here(&volume.target)?), source))
+    });
+    let uploads = uploads(service).filter_map(|folder| {
+        let source = state.uploads(name, folder);
+        Some((PathBuf::from(here(folder)?), source))
+    });
+    volumes.chain(uploads).collect()
+}
+
+/// The folders of uploads that lie on no volume: on this machine, as on one of the cloud, all replicas share them.
+fn uploads(service: &Service) -> impl Iterator<Item = &str> {
+    service
+        .static_files
         .iter()
-        .filter(|volume| !Path::new(&volume.target).is_absolute());
-    relative
-        .map(|volume| {
-            (
-                PathBuf::from(&volume.target),
-                volume_source(state, base_dir, &volume.source),
-            )
+        .filter(|(prefix, folder)| {
+            is_uploaded(service, prefix) && volume_of(service, folder).is_none()
         })
-        .collect()
+        .map(|(_, folder)| folder.as_str())
+}
+
+/// Where the files of a prefix lie while they change, which is not in the artifact; none: they are part of it.
+pub(crate) fn changing_folder(
+    state: &StateDir,
+    base_dir: &Path,
+    name: &Name,
+    service: &Service,
+    folder: &str,
+) -> Option<PathBuf> {
+    match volume_of(service, folder) {
+        Some((volume, place)) => Some(volume_source(state, base_dir, &volume.source).join(place)),
+        None => uploads(service)
+            .any(|other| other == folder)
+            .then(|| state.uploads(name, folder)),
+    }
 }
 
 /// Makes the folders of the service's named volumes, owned by `user`, and, for a program of this machine, which has no
@@ -331,9 +363,13 @@ pub(crate) fn volume_links(
 pub(crate) fn prepare_volumes(
     state: &StateDir,
     base_dir: &Path,
+    name: &Name,
     service: &Service,
     user: Option<User>,
 ) -> Result<(), EnvironmentError> {
+    for folder in uploads(service) {
+        make_owned(&state.uploads(name, folder), user)?;
+    }
     for volume in &service.volumes {
         if let VolumeSource::Named(name) = &volume.source {
             make_owned(&state.volume(name), user)?;
@@ -342,7 +378,7 @@ pub(crate) fn prepare_volumes(
     if service.source != Source::Command {
         return Ok(());
     }
-    for (target, source) in volume_links(state, base_dir, service) {
+    for (target, source) in volume_links(state, base_dir, name, service) {
         let link = base_dir.join(target);
         if std::fs::read_link(&link).is_ok_and(|there| there == source) || link == source {
             continue;

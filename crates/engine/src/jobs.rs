@@ -69,7 +69,7 @@ impl Engine {
                 .ok_or("its release is not in the state any more")?;
             let known = release.plan.services.get(service);
             let known = known.ok_or_else(|| format!("`{service}` is not in {}", release.id))?;
-            prepare_volumes(&self.state, &release.base_dir, known, self.user)
+            prepare_volumes(&self.state, &release.base_dir, service, known, self.user)
                 .map_err(|error| error.0)?;
             // What a run of that name left before; mostly there is nothing.
             drop(std::fs::remove_dir_all(

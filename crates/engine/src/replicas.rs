@@ -186,7 +186,13 @@ impl Engine {
             .services
             .get(&saved.service)
             .ok_or_else(|| unknown_release(saved.release))?;
-        prepare_volumes(&self.state, &release.base_dir, service, self.user)?;
+        prepare_volumes(
+            &self.state,
+            &release.base_dir,
+            &saved.service,
+            service,
+            self.user,
+        )?;
         let dir = self.state.run_dir(id.as_str(), saved.attempt);
         Ok(self.launch_of(id.as_str(), (&saved.service, service), prepared, &dir))
     }

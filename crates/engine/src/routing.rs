@@ -13,13 +13,13 @@ use wharf_ingress::config::{
     Action, Certificate, Config, Draining, Endpoint, Folder, Headers, HealthCheck, Limits,
     Listener, Revision, Route, Upstream,
 };
-use wharf_plan::images::{is_static, volume_of};
+use wharf_plan::images::is_static;
 use wharf_plan::model::{Check, Plan, RouteAction, Service, Source, Tls};
 use wharf_plan::template::{Reference, Template};
 
 use crate::api::{ApiError, EventKind};
 use crate::engine::Engine;
-use crate::environment::volume_source;
+use crate::environment::changing_folder;
 use crate::ports::bind;
 use crate::release::Release;
 use crate::saved::SavedRole;
@@ -371,8 +371,8 @@ fn files_of(service: &Service) -> BTreeMap<&str, &str> {
 fn static_folder(state: &StateDir, release: &Release, name: &Name, prefix: &str) -> Option<Folder> {
     let (service, revision) = release.service(name)?;
     let folder = *files_of(service).get(prefix)?;
-    if let Some((volume, place)) = volume_of(service, folder) {
-        let path = volume_source(state, &release.base_dir, &volume.source).join(place);
+    let changing = changing_folder(state, &release.base_dir, name, service, folder);
+    if let Some(path) = changing {
         return Some(Folder {
             path,
             packed: false,

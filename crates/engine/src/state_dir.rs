@@ -201,6 +201,15 @@ impl StateDir {
         self.root.join("volumes").join(volume.as_str())
     }
 
+    /// A folder of uploads that lies on no volume. Names have no dot, so it meets no volume.
+    #[must_use]
+    pub fn uploads(&self, service: &Name, folder: &str) -> PathBuf {
+        let folder = folder.trim_matches(['.', '/']).replace('/', ".");
+        self.root
+            .join("volumes")
+            .join(format!("{service}.{folder}"))
+    }
+
     /// A secret, by file name.
     #[must_use]
     pub fn secret(&self, name: &str) -> PathBuf {

@@ -22,6 +22,30 @@ pub fn in_image(path: &str) -> String {
     }
 }
 
+/// Where a path of the plan lies relative to the program's folder; none: elsewhere.
+#[must_use]
+pub fn beside_program(path: &str) -> Option<String> {
+    let path = in_image(path);
+    Some(path.strip_prefix(FOLDER)?.strip_prefix('/')?.to_owned())
+}
+
+/// Whether the files of a prefix are uploaded while the service runs, rather than part of its build.
+#[must_use]
+pub fn is_uploaded(service: &Service, prefix: &str) -> bool {
+    // Django collects into one folder and keeps uploads in another.
+    is_django(service) && prefix.trim_matches('/') != "static"
+}
+
+/// Whether a service is written with Django.
+#[must_use]
+pub fn is_django(service: &Service) -> bool {
+    let Source::Build(build) = &service.source else {
+        return false;
+    };
+    let framework = build.toolchain.as_ref().and_then(|t| t.framework);
+    framework == Some(Framework::Django)
+}
+
 /// The volume of `service` that a folder of its program lies on, and the place in it: empty for all of the volume.
 #[must_use]
 pub fn volume_of<'a>(service: &'a Service, folder: &str) -> Option<(&'a Volume, String)> {

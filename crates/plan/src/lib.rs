@@ -4,6 +4,7 @@
 //! here does I/O.
 
 pub mod diff;
+pub mod exec_form;
 pub mod flows;
 pub mod images;
 pub mod languages;

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use wharf_base::ids::Name;
 use wharf_base::units::{Bounds, Bytes, Millicores, Share};
 
+use crate::exec_form::exec_form;
 use crate::template::Template;
 
 pub use cloud::{
@@ -198,10 +199,7 @@ impl Command {
     /// The command as an argument vector; a shell command replaces its shell where it is simple.
     #[must_use]
     pub fn argv(&self) -> Vec<String> {
-        match self {
-            Self::Shell(line) => vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()],
-            Self::Exec(argv) => argv.clone(),
-        }
+        exec_form(self)
     }
 }
 

@@ -12,7 +12,6 @@ pub(crate) mod runtime;
 use serde_json::json;
 use wharf_plan::model::{Framework, Language, Toolchain};
 
-use crate::exec_form::exec_form;
 use crate::images::{self, BuiltImage};
 use crate::machine::word;
 use crate::template::fill;
@@ -20,6 +19,7 @@ use crate::{Input, Rendered, Scope, Target, header};
 use parts::Parts;
 pub(crate) use parts::{interval, pinned, seconds, start_period, timeout};
 use runtime::Runtime;
+use wharf_plan::exec_form::exec_form;
 
 /// The target.
 pub const TARGET: Target = Target {

@@ -12,7 +12,6 @@ pub mod cloudformation;
 pub mod cloudwatch;
 pub mod compose;
 pub mod dockerfile;
-pub mod exec_form;
 pub mod flux;
 mod gap;
 pub mod github_actions;

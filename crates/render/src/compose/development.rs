@@ -88,7 +88,7 @@ fn of_release(stack: &Stack<'_>, name: &Name, service: &Service) -> Map {
     let mut made = Map::new();
     common(stack, name, service, &mut made);
     if let Some(release) = &service.release {
-        let command = crate::exec_form::exec_form(&release.command);
+        let command = wharf_plan::exec_form::exec_form(&release.command);
         made.set("command", parts::command(&command));
     }
     let mut depends = Map::new();
@@ -121,7 +121,7 @@ fn common(stack: &Stack<'_>, name: &Name, service: &Service, made: &mut Map) {
     {
         made.set(
             "command",
-            parts::command(&crate::exec_form::exec_form(command)),
+            parts::command(&wharf_plan::exec_form::exec_form(command)),
         );
     }
     let addresses = InStack {

@@ -8,10 +8,10 @@ use super::parts::{self, Mode, literal};
 use super::stack::Stack;
 use super::{edge, secrets, stores};
 use crate::dockerfile::{runtime, seconds};
-use crate::exec_form::exec_form;
 use crate::values::{secrets_of, store_password, variables};
 use crate::yaml::{Map, Yaml};
 use crate::{Rendered, list, map};
+use wharf_plan::exec_form::exec_form;
 
 /// Where containers find the script that puts their secrets into variables.
 const ENTRYPOINT: &str = "/run/entrypoint.sh";

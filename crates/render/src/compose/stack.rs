@@ -301,7 +301,9 @@ pub(super) fn unique(taken: &mut BTreeSet<String>, wanted: &str) -> String {
 
 fn exec_check(probe: &wharf_plan::model::Probe) -> Option<Vec<String>> {
     match &probe.check {
-        wharf_plan::model::Check::Exec { command } => Some(crate::exec_form::exec_form(command)),
+        wharf_plan::model::Check::Exec { command } => {
+            Some(wharf_plan::exec_form::exec_form(command))
+        }
         _ => None,
     }
 }

@@ -1,11 +1,11 @@
 //! What is in a rendered image, and how it is started and asked for its health.
 
 use wharf_base::ids::Name;
-pub(crate) use wharf_plan::images::{FOLDER, in_image};
+pub(crate) use wharf_plan::images::{FOLDER, in_image, is_django, is_uploaded};
 use wharf_plan::model::{Build, Check, Framework, Language, Probe, Service, Source};
 use wharf_plan::template::Part;
 
-use crate::exec_form::{exec_form, needs_shell};
+use wharf_plan::exec_form::{exec_form, needs_shell};
 
 /// Where an image without anything else has the program that asks for its health.
 pub(super) const HEALTH_PROGRAM: &str = "/usr/local/bin/healthcheck";
@@ -96,21 +96,6 @@ pub(crate) fn start(image: &Name, service: &Service) -> Option<Vec<String>> {
         }
         (Runtime::Python | Runtime::Nginx, _) => None,
     }
-}
-
-/// Whether the files of a prefix are uploaded while the service runs, rather than part of its image.
-pub(crate) fn is_uploaded(service: &Service, prefix: &str) -> bool {
-    // Django collects into one folder and keeps uploads in another.
-    is_django(service) && prefix.trim_matches('/') != "static"
-}
-
-/// Whether a service is written with Django.
-pub(crate) fn is_django(service: &Service) -> bool {
-    let Source::Build(build) = &service.source else {
-        return false;
-    };
-    let framework = build.toolchain.as_ref().and_then(|t| t.framework);
-    framework == Some(Framework::Django)
 }
 
 /// The probe that a container engine makes: it knows one kind only.

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use wharf_plan::model::{self, Check, Command};
 
 use super::config::escape;
-use crate::exec_form::exec_form;
+use wharf_plan::exec_form::exec_form;
 
 /// A probe as Kubernetes makes it; `once` for those that one success is enough for.
 pub(super) fn probe(probe: &model::Probe, once: bool) -> Probe {

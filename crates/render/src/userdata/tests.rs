@@ -13,7 +13,7 @@ fn the_script_fits_and_says_everything() {
     assert!(script.len() < LIMIT, "{} bytes", script.len());
     for fact in [
         "https://github.com/example/django-app.git",
-        "gunicorn config.wsgi:application --bind 0.0.0.0:8000 --workers 3",
+        "gunicorn shop.wsgi:application --workers 3",
         "server 127.0.0.1:8000",
         "listen 80",
         "/DjangoApp/rds_endpoint",

@@ -3,10 +3,17 @@
 //! A program that a shell has started gets no SIGTERM: the shell does. So a simple line becomes the vector that the shell
 //! would have made of it, and any other is run by a shell that the program then replaces.
 
-use wharf_plan::model::Command;
+use crate::model::Command;
 
 /// What a shell would do something with, in an unquoted word.
 const SHELL: &str = "$`\\\"'|&;<>()*?[]{}#~!\n";
+
+/// What a shell does itself: there is no program of that name, or it would do nothing here.
+const BUILT_IN: [&str; 33] = [
+    ".", ":", "!", "[[", "alias", "break", "case", "cd", "command", "continue", "eval", "exec",
+    "exit", "export", "for", "getopts", "hash", "if", "local", "read", "readonly", "return", "set",
+    "shift", "source", "trap", "type", "ulimit", "umask", "unset", "until", "wait", "while",
+];
 
 /// The command as program and arguments.
 #[must_use]
@@ -16,11 +23,11 @@ pub fn exec_form(command: &Command) -> Vec<String> {
         Command::Shell(line) => words(line).unwrap_or_else(|| {
             // `exec` in front of a list would replace the shell by its first command only, and takes no variables.
             let list = line.contains(['|', '&', ';', '\n', '(', '{', '<', '>']);
-            let assigns = line
+            let own = line
                 .split_whitespace()
                 .next()
-                .is_none_or(|word| word.contains('='));
-            let line = if list || assigns {
+                .is_none_or(|word| word.contains('=') || BUILT_IN.contains(&word));
+            let line = if list || own {
                 line.clone()
             } else {
                 format!("exec {line}")
@@ -60,8 +67,11 @@ fn words(line: &str) -> Option<Vec<String>> {
     }
     words.extend(word);
     // `A=b program` sets a variable.
-    let assigns = words.first().is_some_and(|first| first.contains('='));
-    (!words.is_empty() && !assigns).then_some(words)
+    let own = |first: &String| first.contains('=') || BUILT_IN.contains(&first.as_str());
+    words
+        .first()
+        .is_some_and(|first| !own(first))
+        .then_some(words)
 }
 
 #[cfg(test)]
@@ -87,6 +97,9 @@ mod tests {
         check("ping $HOST", &["/bin/sh", "-c", "exec ping $HOST"]);
         check("a && b", &["/bin/sh", "-c", "a && b"]);
         check("A=b c", &["/bin/sh", "-c", "A=b c"]);
+        check("exec ./app", &["/bin/sh", "-c", "exec ./app"]);
+        check("exit 3", &["/bin/sh", "-c", "exit 3"]);
+        check("exec $HOME/app", &["/bin/sh", "-c", "exec $HOME/app"]);
         check("say \"it's", &["/bin/sh", "-c", "exec say \"it's"]);
         check("", &["/bin/sh", "-c", ""]);
     }
