@@ -11,6 +11,7 @@ mod builds;
 pub mod client;
 mod engine;
 mod environment;
+mod external;
 mod ingress_link;
 mod jobs;
 mod journal;

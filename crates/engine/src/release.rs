@@ -1,6 +1,6 @@
 //! An immutable release: what was built, the configuration, the versions of the secrets, the routes, as one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use wharf_base::clock::Timestamp;
 use wharf_base::ids::{Name, ReleaseId};
-use wharf_plan::model::{Command, Condition, Plan, Rollout, Service, Source};
+use wharf_plan::model::{Command, Condition, Plan, Rollout, Service, Source, Store};
 use wharf_plan::template::Reference;
 
 use crate::api::Outcome;
@@ -144,7 +144,16 @@ pub(crate) fn service_digest(
 }
 
 /// The stores that a service's variables lead to through a pool on this machine: with or without, the address is another.
-fn pooled_stores<'a>(plan: &'a Plan, service: &Service) -> BTreeSet<&'a Name> {
+fn pooled_stores<'a>(plan: &'a Plan, service: &Service) -> Vec<&'a Name> {
+    stores_of(plan, service)
+        .into_iter()
+        .filter(|(_, store)| store.pool.is_some() && store.external_url.is_none())
+        .map(|(name, _)| name)
+        .collect()
+}
+
+/// The stores that a service's variables refer to.
+pub(crate) fn stores_of<'a>(plan: &'a Plan, service: &Service) -> BTreeMap<&'a Name, &'a Store> {
     let references = service
         .environment
         .values()
@@ -154,8 +163,6 @@ fn pooled_stores<'a>(plan: &'a Plan, service: &Service) -> BTreeSet<&'a Name> {
             Reference::Field { of, .. } => plan.stores.get_key_value(of),
             _ => None,
         })
-        .filter(|(_, store)| store.pool.is_some() && store.external_url.is_none())
-        .map(|(name, _)| name)
         .collect()
 }
 

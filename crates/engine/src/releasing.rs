@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wharf_base::ids::{Name, ReleaseId};
+use wharf_plan::model::{Plan, Service};
+use wharf_plan::template::{Reference, Template};
 
 use crate::api::{Accepted, ApiError, EventKind, Outcome, ReleaseRequest};
 use crate::engine::{Engine, refuse};
+use crate::external;
 use crate::release::{Artifact, Release, Revision, digest, service_digest};
 use crate::saved::Rollout;
 use crate::secret_values::secret_values;
@@ -155,7 +158,7 @@ impl Engine {
                 &release.plan,
                 service,
                 artifact.as_ref(),
-                &filled_with(&secrets, &name, service),
+                &filled_with(&release.plan, &secrets, &name, service),
             );
             let before = base.as_ref().and_then(|base| base.revisions.get(&name));
             let inherited =
@@ -272,24 +275,23 @@ impl Engine {
     }
 }
 
-/// What of the secrets a service depends on, as a digest.
-fn filled_with(secrets: &Secrets, name: &Name, service: &wharf_plan::model::Service) -> String {
-    use wharf_plan::template::Reference;
+/// What of the secrets a service depends on, and where stores are that Wharf does not run, as a digest.
+fn filled_with(plan: &Plan, secrets: &Secrets, name: &Name, service: &Service) -> String {
     let mut parts: Vec<&str> = vec![];
     for (key, value) in secrets.files.get(name).into_iter().flatten() {
         parts.extend([key.as_str(), value.as_str()]);
     }
-    for reference in service
-        .environment
-        .values()
-        .flat_map(wharf_plan::template::Template::references)
-    {
+    for reference in service.environment.values().flat_map(Template::references) {
         let (name, value) = match reference {
             Reference::Env { name, .. } => (name.as_str(), secrets.env.get(name)),
             Reference::Secret(name) => (name.as_str(), secrets.secrets.get(name)),
             Reference::Field { .. } | Reference::Volume(_) | Reference::Wharf(_) => continue,
         };
         parts.extend([name, value.map_or("", String::as_str)]);
+    }
+    let urls = external::urls(plan, service, secrets);
+    for (store, url) in &urls {
+        parts.extend([store.as_str(), url.as_deref().unwrap_or_default()]);
     }
     digest(&parts)
 }

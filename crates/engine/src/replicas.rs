@@ -13,6 +13,7 @@ use wharf_process::{Exit, Launch, LogTarget, Signal, StopScope};
 use crate::api::{EventKind, ReplicaState};
 use crate::engine::{Engine, Event};
 use crate::environment::{Context, EnvironmentError, Prepared, prepare_volumes};
+use crate::external;
 use crate::live::{Live, Phase};
 use crate::ports::{PORTS, free_port, is_free};
 use crate::probe::Target;
@@ -235,12 +236,16 @@ impl Engine {
         ports: &BTreeMap<Name, u16>,
     ) -> Result<Prepared, EnvironmentError> {
         let secrets = self.secrets_of(release).map_err(EnvironmentError)?;
-        let stores = self.store_addresses();
+        let mut stores = self.store_addresses();
         let services = self.internal_ports();
         let release = self
             .releases
             .get(&release)
             .ok_or_else(|| unknown_release(release))?;
+        if let Some(asks) = release.plan.services.get(service) {
+            let external = external::addresses(&release.plan, asks, &secrets);
+            stores.extend(external.map_err(EnvironmentError)?);
+        }
         let context = Context {
             state: &self.state,
             release,

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use tokio::sync::{mpsc, watch};
 use wharf_base::ids::Name;
 use wharf_base::units::{Bytes, Millicores};
-use wharf_control::restart::Backoff;
 use wharf_plan::model::{Resources, Store, StoreEngine};
 use wharf_plan::rules::vocabulary::watched_lists;
 use wharf_process::{Limits, LogTarget};
@@ -18,7 +17,7 @@ use crate::ports::free_port;
 use crate::replica::{Observed, Order};
 use crate::state_dir::{random_hex, write_secret};
 use crate::store_process::{
-    LOG_MAX_BYTES, LOG_MAX_FILES, News, READY_PAUSE, StorePhase, StoreProcess, StoreReport,
+    LOG_MAX_BYTES, LOG_MAX_FILES, News, StorePhase, StoreProcess, StoreReport,
 };
 use crate::store_task::StoreTask;
 
@@ -29,8 +28,8 @@ pub(crate) struct LiveStore {
     pub(crate) address: Option<StoreAddress>,
     /// How long the lists are that the plan watches, by name.
     pub(crate) queues: BTreeMap<String, u64>,
-    /// Which lists those are, for its task.
-    lists: Option<watch::Sender<Vec<RedisList>>>,
+    /// Which lists those are, for its task; none for a server that Wharf does not run.
+    pub(crate) lists: Option<watch::Sender<Vec<RedisList>>>,
 }
 
 impl LiveStore {
@@ -38,13 +37,18 @@ impl LiveStore {
     pub(crate) fn is_ready(&self) -> bool {
         matches!(self.process.phase, StorePhase::Ready | StorePhase::External)
     }
+
+    pub(crate) fn is_external(&self) -> bool {
+        self.lists.is_none()
+    }
 }
 
 impl Engine {
-    /// Where the stores answer.
+    /// Where the stores answer that Wharf runs.
     pub(crate) fn store_addresses(&self) -> BTreeMap<Name, StoreAddress> {
         let known = self.live_stores.iter();
         known
+            .filter(|(_, store)| !store.is_external())
             .filter_map(|(name, store)| {
                 let mut address = store.address.clone()?;
                 address.pool_port = self.pool_port(name);
@@ -55,17 +59,28 @@ impl Engine {
 
     /// Whether clients can use the store: its server, and its pool where it has one.
     pub(crate) fn store_is_ready(&self, name: &Name) -> bool {
-        self.live_stores.get(name).is_some_and(LiveStore::is_ready) && self.pool_is_ready(name)
+        let target = self
+            .target()
+            .and_then(|target| target.plan.stores.get(name));
+        let elsewhere = target.is_some_and(|store| store.external_url.is_some());
+        self.live_stores.get(name).is_some_and(|live| {
+            // A server that still runs for what serves is not the one that the target asks.
+            let other = elsewhere && !live.is_external();
+            other || live.is_ready() && self.pool_is_ready(name)
+        })
     }
 
-    /// The stores that have to run: those of the target and, until it serves, those of what serves.
+    /// The stores that have to be there: those of the target and, until it serves, those of what serves. A server that one of
+    /// the two needs run is run, wherever the other has the store.
     pub(crate) fn wanted_stores(&self) -> BTreeMap<Name, Store> {
         let releases = [self.serving(), self.target()];
-        releases
+        let stores = releases
             .into_iter()
             .flatten()
-            .flat_map(|release| release.plan.stores.clone())
-            .collect()
+            .flat_map(|release| release.plan.stores.clone());
+        let (external, own): (Vec<_>, Vec<_>) =
+            stores.partition(|(_, store)| store.external_url.is_some());
+        external.into_iter().chain(own).collect()
     }
 
     pub(crate) fn adopt_stores(&mut self) {
@@ -97,7 +112,13 @@ impl Engine {
         let now = self.now();
         let wanted = self.wanted_stores();
         for (name, store) in &wanted {
-            match self.live_stores.get(name).map(|live| live.process.phase) {
+            if store.external_url.is_some() {
+                self.tend_external(name);
+                continue;
+            }
+            let live = self.live_stores.get(name);
+            let own = live.filter(|live| !live.is_external());
+            match own.map(|live| live.process.phase) {
                 None => self.start_store(name, store, false),
                 Some(StorePhase::Waiting { until }) if until <= now => {
                     self.start_store(name, store, false)
@@ -152,9 +173,6 @@ impl Engine {
     }
 
     fn start_store(&mut self, name: &Name, store: &Store, adopt: bool) {
-        if let Some(url) = &store.external_url {
-            return self.use_external(name, store.engine, &url.clone());
-        }
         let now = self.now();
         let backoff = self
             .live_stores
@@ -255,59 +273,6 @@ impl Engine {
         })
     }
 
-    fn use_external(
-        &mut self,
-        name: &Name,
-        engine: StoreEngine,
-        url: &wharf_plan::template::Template,
-    ) {
-        let now = self.now();
-        let release = self.saved.target.or(self.saved.serving);
-        let secrets = release.and_then(|release| self.secrets_of(release).ok());
-        let rendered = url.render(|reference| match reference {
-            wharf_plan::template::Reference::Env { name, default } => secrets
-                .as_ref()
-                .and_then(|secrets| secrets.env.get(name))
-                .or(default.as_ref())
-                .cloned()
-                .ok_or_else(|| {
-                    format!("its url needs the environment variable {name}, which was not set")
-                }),
-            other => Err(format!(
-                "its url may refer to `${{env.NAME}}` only, not to `{other}`"
-            )),
-        });
-        let parsed = rendered.and_then(|url| {
-            let credentials = external_credentials(&url, engine)?;
-            Ok(StoreAddress {
-                engine,
-                credentials,
-                url: Some(url),
-                pool_port: None,
-            })
-        });
-        let (phase, message, address) = match parsed {
-            Ok(address) => (StorePhase::External, None, Some(address)),
-            Err(message) => (
-                StorePhase::Waiting {
-                    until: now.after(READY_PAUSE),
-                },
-                Some(message),
-                None,
-            ),
-        };
-        let mut process = StoreProcess::at("server", now, Backoff::default(), phase);
-        process.message = message;
-        let live = LiveStore {
-            engine,
-            process,
-            address,
-            queues: BTreeMap::new(),
-            lists: None,
-        };
-        self.live_stores.insert(name.clone(), live);
-    }
-
     pub(crate) fn store_reported(&mut self, name: &Name, attempt: u32, report: StoreReport) {
         if self
             .saved
@@ -377,38 +342,6 @@ impl Engine {
             }
         }
     }
-}
-
-/// What an external store's URL says. The host is taken apart only so far as `${db.host}` and its like need it.
-fn external_credentials(url: &str, engine: StoreEngine) -> Result<Credentials, String> {
-    let bad = || {
-        format!(
-            "its url is not of the form {}://user:password@host:port/database",
-            engine.as_str()
-        )
-    };
-    let (scheme, rest) = url.split_once("://").ok_or_else(bad)?;
-    let known = match engine {
-        StoreEngine::Postgres => matches!(scheme, "postgres" | "postgresql"),
-        StoreEngine::Redis => matches!(scheme, "redis" | "rediss"),
-    };
-    let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
-    let (login, address) = authority.rsplit_once('@').unwrap_or(("", authority));
-    let (user, password) = login.split_once(':').unwrap_or((login, ""));
-    let address: http::uri::Authority = address.parse().map_err(|_| bad())?;
-    let default_port = match engine {
-        StoreEngine::Postgres => 5432,
-        StoreEngine::Redis => 6379,
-    };
-    known
-        .then(|| Credentials {
-            user: user.to_owned(),
-            password: password.to_owned(),
-            database: database.split('?').next().unwrap_or_default().to_owned(),
-            host: address.host().to_owned(),
-            port: address.port_u16().unwrap_or(default_port),
-        })
-        .ok_or_else(bad)
 }
 
 /// What the plan lets a process use.

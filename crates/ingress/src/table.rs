@@ -53,7 +53,7 @@ pub(crate) enum ListenerTable {
 /// One path of one route.
 #[derive(Clone)]
 pub(crate) struct PathEntry {
-    /// Without a slash at its end; empty: everything.
+    /// Without a slash at its end; empty: everything. That of files has one: only what lies below it is theirs.
     prefix: Arc<str>,
     pub(crate) route: Arc<RouteTable>,
     pub(crate) action: ActionTable,
@@ -172,7 +172,10 @@ impl Table {
         for (path, action) in &route.paths {
             let prefix = path.trim_end_matches('/');
             entries.push(PathEntry {
-                prefix: prefix.into(),
+                prefix: match action {
+                    Action::Files { .. } => format!("{prefix}/").into(),
+                    _ => prefix.into(),
+                },
                 route: Arc::clone(&shared),
                 action: ActionTable::new(action, prefix, &route.name, kept)?,
             });
@@ -212,8 +215,9 @@ impl Table {
 impl PathEntry {
     fn matches(&self, path: &str) -> bool {
         let prefix = &*self.prefix;
-        path.starts_with(prefix) && matches!(path.as_bytes().get(prefix.len()), None | Some(b'/'))
-            || prefix.is_empty()
+        path.strip_prefix(prefix).is_some_and(|rest| {
+            rest.is_empty() || rest.starts_with('/') || prefix.is_empty() || prefix.ends_with('/')
+        })
     }
 }
 
@@ -359,6 +363,13 @@ mod tests {
                 headers: config::Headers::default(),
             });
         }
+        let files = Action::Files {
+            service: "web".parse().expect("a name"),
+            folders: vec![],
+        };
+        let paths = &mut config.routes[0].paths;
+        paths.insert("/api/v2/static/".to_owned(), files.clone());
+        paths.insert("/api/".to_owned(), files);
         let kept = Kept {
             endpoints: &HashMap::new(),
             counters: &HashMap::new(),
@@ -372,7 +383,8 @@ mod tests {
         let table = table();
         let found = table.find(host, path).map(|entry| match &entry.action {
             ActionTable::Forward { upstream, .. } => upstream.to_string(),
-            ActionTable::Redirect { .. } | ActionTable::Files(_) => "other".to_owned(),
+            ActionTable::Files(files) => format!("files {}", &path[files.cut..]),
+            ActionTable::Redirect { .. } => "elsewhere".to_owned(),
         });
         assert_eq!(found.as_deref(), expected, "{host}{path}");
     }
@@ -381,11 +393,19 @@ mod tests {
     fn the_longest_prefix_on_a_segment_border_wins() {
         check("app.example.com", "/", Some("app/"));
         check("app.example.com", "/api", Some("app/api"));
-        check("app.example.com", "/api/x", Some("app/api"));
         check("app.example.com", "/apix", Some("app/"));
         check("app.example.com", "/api/v2", Some("app/api/v2/"));
         check("app.example.com", "/api/v2/x", Some("app/api/v2/"));
-        check("app.example.com", "/api/v22", Some("app/api"));
+    }
+
+    #[test]
+    fn files_have_only_what_lies_below_their_prefix() {
+        // Nginx passes `/static` on where `/static/` are files.
+        check("app.example.com", "/api/x", Some("files /x"));
+        check("app.example.com", "/api/v22", Some("files /v22"));
+        check("app.example.com", "/api/v2/static", Some("app/api/v2/"));
+        check("app.example.com", "/api/v2/static/", Some("files /"));
+        check("app.example.com", "/api/v2/static/x", Some("files /x"));
     }
 
     #[test]

@@ -31,7 +31,7 @@ fn requests_of_a_service_without_metrics_are_those_of_the_ingress() {
     };
     assert_eq!(
         rate.expr,
-        "sum by (namespace, service) (rate(http_requests_total{service=~\"backend|websocket\", endpoint!~\"/health|/metrics\"}[5m]))\n\
+        "sum by (namespace, service) (rate(http_requests_total{service=~\"backend|websocket\", endpoint!~\"/health|/live|/metrics\"}[5m]))\n\
          or\n\
          sum by (namespace, service) (rate(nginx_ingress_controller_requests{service=\"frontend\", namespace=\"chat-app-prod\"}[5m]))"
     );

@@ -28,6 +28,14 @@ fn a_task_is_done_while_everything_is_released() {
         return;
     };
 
+    // The worker has the build of the web service; beat has another volume in its own.
+    let folder = |service: &str| {
+        let pid = stack.pids(service)[0];
+        std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap()
+    };
+    assert_eq!(folder("worker"), folder("web"));
+    assert_ne!(folder("beat"), folder("web"));
+
     // An account, a task that Celery completes, a file. Every replica of the service reads it, and the ingress.
     let heard = browser.hear();
     let media = heard

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod browser;
+mod builds;
 mod chat;
 mod commands;
 mod contract;

@@ -119,6 +119,12 @@ impl Stack {
         Self::new(&example_file(example, version))
     }
 
+    /// A variable that its commands find in their environment from now on.
+    pub(crate) fn set(&mut self, name: &'static str, value: &str) {
+        self.environment.retain(|(other, _)| *other != name);
+        self.environment.push((name, value.into()));
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }

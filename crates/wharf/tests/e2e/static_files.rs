@@ -58,6 +58,8 @@ fn pages_of_both_releases_find_their_files() {
     ] {
         assert_eq!(stack.get(path).status, 404, "{path}");
     }
+    // What a service may answer at that very path is its own, as behind the rendered Nginx.
+    assert_eq!(stack.get("/static").status, 200);
     assert_eq!(
         http::send(&stack.url, "POST", "/static/app.1.css", Some("{}"))
             .unwrap()

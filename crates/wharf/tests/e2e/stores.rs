@@ -1,5 +1,6 @@
 //! Services on real stores, which Wharf starts itself.
 
+use std::io::{BufRead as _, BufReader};
 use std::process::Command;
 
 use crate::http;
@@ -183,4 +184,127 @@ stores:
     });
     let ready = || find(&stack.ps()["stores"], "name", "db")["state"] == "ready";
     wait_for("the store to be ready again", ready);
+}
+
+/// A Redis that Wharf does not run, with one key that says which it is. Killed when dropped.
+struct Elsewhere {
+    server: std::process::Child,
+    port: u16,
+}
+
+impl Elsewhere {
+    fn start(stack: &Stack, said: &str) -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let mut server = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+            .args(["--save", "", "--appendonly", "no", "--dir"])
+            .arg(stack.folder())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Asked any earlier, a client could be given the server's port as its own.
+        let lines = BufReader::new(server.stdout.take().unwrap()).lines();
+        let ready = lines
+            .map_while(Result::ok)
+            .any(|line| line.contains("Ready to accept connections"));
+        let elsewhere = Self { server, port };
+        assert!(ready, "no Redis on port {port}");
+        assert_eq!(redis(&elsewhere.url(), &["SET", "said", said]), "OK");
+        elsewhere
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Elsewhere {
+    fn drop(&mut self) {
+        drop(self.server.kill());
+        drop(self.server.wait());
+    }
+}
+
+fn redis(url: &str, arguments: &[&str]) -> String {
+    let asked = Command::new("redis-cli")
+        .args(["-u", url])
+        .args(arguments)
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&asked.stdout).trim().to_owned()
+}
+
+#[test]
+fn another_address_of_a_store_comes_with_a_release_and_goes_with_its_undo() {
+    if !installed::redis() {
+        return;
+    }
+    let file = |url: &str| {
+        format!(
+            "\
+name: moved
+services:
+  asks:
+    command: exec sleep 1000
+    environment: {{ CACHE: \"${{cache.url}}/0\" }}
+    rollout: {{ keep_old: 0s }}
+  other: {{ command: exec sleep 1000 }}
+stores:
+  cache: {{ engine: redis{url} }}
+"
+        )
+    };
+    let mut stack = Stack::new(&file(", url: \"${env.CACHE_URL}\""));
+    let (first, second) = (
+        Elsewhere::start(&stack, "first"),
+        Elsewhere::start(&stack, "second"),
+    );
+    let said = |stack: &Stack| {
+        let url = environment(stack.pids("asks")[0], "CACHE");
+        redis(&url, &["GET", "said"])
+    };
+    let state = |stack: &Stack| find(&stack.ps()["stores"], "name", "cache")["state"].clone();
+    let port = |stack: &Stack| find(&stack.ps()["stores"], "name", "cache")["port"].clone();
+    stack.set("CACHE_URL", &first.url());
+    stack.up();
+    assert_eq!(
+        (said(&stack).as_str(), state(&stack)),
+        ("first", "external".into())
+    );
+    let other = stack.pids("other");
+
+    // The value of a variable, then the text of the file.
+    stack.set("CACHE_URL", &second.url());
+    stack.run(&["release"]).succeeded();
+    assert_eq!(
+        (said(&stack).as_str(), port(&stack)),
+        ("second", second.port.into())
+    );
+    let asks = stack.pids("asks");
+    stack.run(&["release"]).succeeded();
+    assert_eq!(stack.pids("asks"), asks, "nothing has changed");
+    stack.run(&["rollout", "undo"]).succeeded();
+    assert_eq!(
+        (said(&stack).as_str(), port(&stack)),
+        ("first", first.port.into())
+    );
+    stack.write(&file(&format!(", url: \"{}\"", second.url())));
+    stack.run(&["release"]).succeeded();
+    assert_eq!(said(&stack), "second");
+    stack.kill_engine();
+    stack.run(&["rollout", "undo"]).succeeded();
+    assert_eq!(said(&stack), "first");
+
+    // A server of its own, and back.
+    stack.write(&file(""));
+    stack.run(&["release"]).succeeded();
+    let url = environment(stack.pids("asks")[0], "CACHE");
+    assert!(url.starts_with("redis://:"), "it has a password: {url}");
+    assert_eq!(state(&stack), "ready");
+    stack.run(&["rollout", "undo"]).succeeded();
+    assert_eq!(said(&stack), "first");
+    wait_for("its own server to be gone", || state(&stack) == "external");
+    assert_eq!(stack.pids("other"), other, "it does not ask the store");
 }

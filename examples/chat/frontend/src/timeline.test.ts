@@ -75,6 +75,14 @@ describe("a timeline", () => {
     expect(room.known).toBe(7);
   });
 
+  it("keeps what came while its first page was read", () => {
+    const room = begin(apply(apply(EMPTY, [message(3)]), [message(5)]), [message(1), message(2), message(3)], false);
+    expect(ids(room)).toEqual([1, 2, 3, 5]);
+    expect(room.known).toBe(3);
+    expect(isBehind(room)).toBe(true);
+    expect(isBehind(apply(room, [message(4)]))).toBe(false);
+  });
+
   it("puts older messages before", () => {
     const room = prepend(begin(EMPTY, [message(5), message(6)], true), [message(3), message(4)], false);
     expect(ids(room)).toEqual([3, 4, 5, 6]);

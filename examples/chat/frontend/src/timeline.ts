@@ -24,10 +24,11 @@ export interface Timeline {
 
 export const EMPTY: Timeline = { messages: [], drafts: [], known: 0, ahead: [], older: false };
 
-/** The first page of a room, which has the last change, if any. Events that came while it was read may be newer. */
+/** The first page of a room, which has the last change, if any, and what came after it while it was read. */
 export function begin(timeline: Timeline, messages: Message[], more: boolean): Timeline {
   const known = Math.max(0, ...messages.map((message) => message.revision));
-  return apply(settle({ ...timeline, messages: put([], messages), known, ahead: [], older: more }), timeline.messages);
+  const later = put(timeline.messages, timeline.ahead).filter((message) => message.revision > known);
+  return apply(settle({ ...timeline, messages: put([], messages), known, ahead: [], older: more }), later);
 }
 
 /** Older messages, read backwards. */

@@ -6,6 +6,7 @@ import { api, ApiError, type Message, type User } from "./api";
 import type { Event, Live } from "./live";
 import * as timeline from "./timeline";
 import type { Draft, Timeline } from "./timeline";
+import { Turns } from "./turns";
 
 /** How long events may overtake each other before what is missing is asked for. */
 const OVERTAKING_MS = 250;
@@ -29,41 +30,30 @@ export function useRoom(token: string, user: User, room: string, live: Live, lis
     keep(user.id, room, state.drafts);
   }, [state, user.id, room]);
 
-  // Reads what is new: the first page, or everything since the last known revision. One at a time; whoever asks meanwhile
-  // means what came after that, too.
-  const reading = useRef<Promise<void> | null>(null);
-  const begun = useRef(false);
-  const asked = useRef(0);
-  const read = useCallback((): Promise<void> => {
-    asked.current += 1;
-    reading.current ??= (async () => {
-      try {
-        let known = 0;
-        for (let answered = 0; answered !== asked.current; ) {
-          answered = asked.current;
-          if (!begun.current) {
-            const page = await api.latest(token, room);
-            begun.current = true;
-            change((before) => timeline.begin(before, page.messages, page.more));
-            known = Math.max(0, ...page.messages.map((message) => message.revision));
-          } else {
-            // What was read last may not be rendered yet.
-            known = Math.max(known, latest.current.known);
-            for (let more = true; more; ) {
-              const page = await api.after(token, room, known);
-              change((before) => timeline.catchUp(before, page.messages));
-              known = page.messages.at(-1)?.revision ?? known;
-              more = page.more;
-            }
+  // Reads what is new: the first page, or everything since the last known revision.
+  const begun = useRef<number | null>(null);
+  const [turns] = useState(() => new Turns());
+  const read = useCallback(
+    () =>
+      turns.take(async () => {
+        if (begun.current === null) {
+          const page = await api.latest(token, room);
+          begun.current = timeline.begin(timeline.EMPTY, page.messages, page.more).known;
+          change((before) => timeline.begin(before, page.messages, page.more));
+        } else {
+          // What was read just now may not be in the state yet.
+          let known = Math.max(begun.current, latest.current.known);
+          for (let more = true; more; ) {
+            const page = await api.after(token, room, known);
+            change((before) => timeline.catchUp(before, page.messages));
+            known = page.messages.at(-1)?.revision ?? known;
+            more = page.more;
           }
         }
         setProblem(null);
-      } finally {
-        reading.current = null;
-      }
-    })();
-    return reading.current;
-  }, [token, room]);
+      }),
+    [token, room, turns],
+  );
 
   const again = useCallback(
     (ended: () => boolean): void => {

@@ -18,6 +18,7 @@ use crate::accounts::{self, Credentials, User};
 use crate::events;
 use crate::messages::{self, Edited, Messages, Posted};
 use crate::observe::{self, Metrics};
+use crate::server::{live, well};
 use crate::sessions::{Session, Sessions};
 use crate::stores::{Postgres, Redis, StoreError};
 
@@ -42,10 +43,11 @@ pub struct Chat {
     pub editing: bool,
 }
 
-/// The whole API. `version` is what `/health` tells.
+/// The whole API. `version` is what `/health` and `/live` tell.
 pub fn router(chat: Chat, version: String, metrics: Arc<Metrics>) -> Router {
     let exposition = Arc::clone(&metrics);
     Router::new()
+        .route("/live", live(version.clone()))
         .route("/health", get(move |chat| health(chat, version)))
         .route("/api/register", post(register))
         .route("/api/login", post(login))
@@ -75,12 +77,10 @@ pub fn router(chat: Chat, version: String, metrics: Arc<Metrics>) -> Router {
         .layer(middleware::from_fn_with_state(metrics, observe::request))
 }
 
+/// Whether what it needs answers; unlike `/live`.
 async fn health(State(chat): State<Chat>, version: String) -> Result<Response, Error> {
     chat.messages.check().await?;
-    Ok(
-        Json(json!({ "status": "ok", "version": version, "pid": std::process::id() }))
-            .into_response(),
-    )
+    Ok(well(&version).into_response())
 }
 
 async fn expose(chat: Chat, metrics: Arc<Metrics>) -> Response {

@@ -5,8 +5,10 @@ use std::net::IpAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use axum::Router;
+use axum::routing::{MethodRouter, get};
 use axum::serve::ListenerExt as _;
+use axum::{Json, Router};
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -31,10 +33,20 @@ pub fn feature(name: &str) -> bool {
     std::env::var(name).is_ok_and(|value| value == "true")
 }
 
-/// What `/health` shows.
+/// What `/health` and `/live` show.
 #[must_use]
 pub fn version() -> String {
     std::env::var("VERSION").unwrap_or_else(|_| env!("CARGO_PKG_VERSION").to_owned())
+}
+
+/// What `/live` answers with: that this process answers, whatever it needs. It is started again when it does not.
+pub(crate) fn live<S: Clone + Send + Sync + 'static>(version: String) -> MethodRouter<S> {
+    get(async move || well(&version))
+}
+
+/// A process of a version, that is well.
+pub(crate) fn well(version: &str) -> Json<Value> {
+    Json(json!({ "status": "ok", "version": version, "pid": std::process::id() }))
 }
 
 /// Serves on `HOST` (127.0.0.1) and `PORT` until it is told to stop, which turns `stop` true.

@@ -26,6 +26,7 @@ use uuid::Uuid;
 use crate::accounts::User;
 use crate::hub::{Hub, Member};
 use crate::observe::{self, Metrics};
+use crate::server::{live, well};
 use crate::sessions::{Session, Sessions};
 
 /// The largest frame of a client.
@@ -77,11 +78,12 @@ enum Told<'a> {
     Error { message: &'a str },
 }
 
-/// The service. `version` is what `/health` tells.
+/// The service. `version` is what `/health` and `/live` tell.
 pub fn router(sockets: Sockets, version: String) -> Router {
     let metrics = Arc::clone(&sockets.metrics);
     let exposition = Arc::clone(&sockets.metrics);
     Router::new()
+        .route("/live", live(version.clone()))
         .route("/health", get(move |sockets| health(sockets, version)))
         .route("/ws", get(upgrade))
         .with_state(sockets)
@@ -92,8 +94,7 @@ pub fn router(sockets: Sockets, version: String) -> Router {
 /// Whoever has a socket keeps it while Redis is away; new ones are better off elsewhere.
 async fn health(State(sockets): State<Sockets>, version: String) -> Response {
     match sockets.hub.check().await {
-        Ok(()) => Json(json!({ "status": "ok", "version": version, "pid": std::process::id() }))
-            .into_response(),
+        Ok(()) => well(&version).into_response(),
         Err(error) => {
             observe::error(&error);
             let body =
