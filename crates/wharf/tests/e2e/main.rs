@@ -9,6 +9,7 @@ mod contract;
 mod django;
 mod failing;
 mod http;
+mod init;
 mod installed;
 mod items;
 mod leftovers;
