@@ -24,3 +24,4 @@ mod stack;
 mod static_files;
 mod sticky;
 mod stores;
+mod tutorials;
