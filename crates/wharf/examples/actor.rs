@@ -76,6 +76,7 @@ impl Actor {
             "/health" if !self.healthy() => {
                 ("503 Service Unavailable", "the ledger is locked".to_owned())
             }
+            "/absent" => ("404 Not Found", "nothing is here".to_owned()),
             "/health" => ("200 OK", "well".to_owned()),
             "/visits" => match self.visit() {
                 Ok(count) => ("200 OK", count),

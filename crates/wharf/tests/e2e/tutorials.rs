@@ -22,8 +22,11 @@ const LINES: usize = 1024;
 /// Behind the output of each command, with its status.
 const END: &str = "the command has ended with";
 
+/// Whether something is installed.
+type Installed = fn() -> bool;
+
 /// The pages, with what they need beside Wharf and Cargo.
-const PAGES: [(&str, &[fn() -> bool]); 5] = [
+const PAGES: [(&str, &[Installed]); 5] = [
     ("items", &[]),
     ("items-redis", &[installed::redis]),
     (
