@@ -4,12 +4,13 @@
 //! file always wins over it.
 
 mod cargo;
+mod django;
 mod dockerfile;
 mod go;
 mod node;
 mod python;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use wharf_plan::model::Command;
 
 use crate::error::DetectError;
+use crate::sources::{HEALTH_ROUTES, LIVE_ROUTES, Sources};
 
 pub use cargo::Cargo;
 pub use go::Go;
@@ -40,16 +42,26 @@ pub struct Detected {
     pub port_hint: Option<u16>,
     /// The path of its health check.
     pub health_hint: Option<String>,
+    /// The path that tells only whether the process answers, where it has another one than for its health.
+    pub live_hint: Option<String>,
+    /// The one first part that all its routes have: `/api`.
+    pub route_hint: Option<String>,
     /// Whether it serves Prometheus metrics at `/metrics`.
     pub metrics_hint: bool,
     /// What brings its database up to date.
     pub release_hint: Option<Command>,
     /// Programs that run beside it: a name and a command (Celery's worker, further lines of a Procfile).
     pub companions: Vec<(String, Command)>,
+    /// Where it has several programs that serve: each of them by itself, by name.
+    pub servers: Vec<(String, Detected)>,
     /// The stores that its dependencies speak to.
     pub stores: BTreeSet<StoreNeed>,
     /// Files of the folder that it writes: a SQLite database.
     pub data_files: Vec<String>,
+    /// Folders whose files a server may hand out by itself, by the path in front of them: `/static/` and `staticfiles`.
+    pub static_files: BTreeMap<String, String>,
+    /// Those of them that it writes while it runs: uploads.
+    pub media: Option<String>,
     /// The environment variables that its source asks for.
     pub variables: BTreeSet<String>,
     /// Whether there is a Dockerfile too.
@@ -111,15 +123,35 @@ impl Detected {
             default_command: None,
             port_hint: None,
             health_hint: None,
+            live_hint: None,
+            route_hint: None,
             metrics_hint: false,
             release_hint: None,
             companions: Vec::new(),
+            servers: Vec::new(),
             stores: BTreeSet::new(),
             data_files: Vec::new(),
+            static_files: BTreeMap::new(),
+            media: None,
             variables: BTreeSet::new(),
             dockerfile: false,
             notes: Vec::new(),
         }
+    }
+
+    /// What the code itself tells: variables and routes.
+    fn read_from(&mut self, sources: &Sources) {
+        self.variables = sources.variables();
+        self.health_hint = sources.route(&HEALTH_ROUTES).map(str::to_owned);
+        self.live_hint = sources
+            .route(&LIVE_ROUTES)
+            .map(str::to_owned)
+            .filter(|live| {
+                self.health_hint
+                    .as_ref()
+                    .is_some_and(|health| health != live)
+            });
+        self.route_hint = sources.first_part_of_routes();
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod layout;
 mod text;
+mod variables;
 
 use std::path::Path;
 

@@ -223,19 +223,16 @@ impl Engine {
                 for port in service.ports.keys() {
                     let primary = service.primary_port.as_ref() == Some(port);
                     let key = upstream_name(name, port, primary);
-                    let upstream = upstreams
+                    upstreams
                         .entry(key)
-                        .or_insert_with(|| self.upstream(name, port));
-                    if primary {
-                        upstream.health = service.probes.readiness.as_ref().and_then(health_check);
-                    }
+                        .or_insert_with(|| self.upstream(name, port, primary));
                 }
             }
         }
         upstreams
     }
 
-    fn upstream(&self, service: &Name, port: &Name) -> Upstream {
+    fn upstream(&self, service: &Name, port: &Name, primary: bool) -> Upstream {
         let mut revisions: BTreeMap<ReleaseId, Vec<Endpoint>> = BTreeMap::new();
         let mut draining = vec![];
         for (id, replica) in self
@@ -274,8 +271,27 @@ impl Engine {
             service: service.to_string(),
             revisions: revisions.into_iter().map(revision).collect(),
             draining,
-            health: None,
+            health: if primary { self.health(service) } else { None },
         }
+    }
+
+    /// The check of every replica that serves. While they are of releases that differ in it there is none: the new release's
+    /// would take the old replicas away, and a release that fails would leave nobody to answer.
+    fn health(&self, service: &Name) -> Option<HealthCheck> {
+        let serving = self.saved.replicas.iter().filter(|(id, replica)| {
+            replica.service == *service
+                && matches!(replica.role, SavedRole::Serving)
+                && self.is_ready(id)
+        });
+        let releases: BTreeSet<ReleaseId> = serving.map(|(_, replica)| replica.release).collect();
+        let mut checks = releases.iter().map(|id| {
+            let service = self.releases.get(id)?.plan.services.get(service)?;
+            service.probes.readiness.as_ref().and_then(health_check)
+        });
+        let first = checks.next()??;
+        checks
+            .all(|other| other.as_ref() == Some(&first))
+            .then_some(first)
     }
 
     fn is_ready(&self, id: &ReplicaId) -> bool {

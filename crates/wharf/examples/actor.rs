@@ -2,7 +2,7 @@
 //!
 //! `MODE`: `well` (the default), `crash` (ends with status 3 after its first breath), `unready` (`/health` is 503 for
 //! ever), `flap` (`/health` changes its mind every 300 ms). `OFFSPRING=1` starts a process that leaves its parent's
-//! session. `GET /` answers `VERSION` and the pid; `GET /visits` counts in PostgreSQL through `psql`.
+//! session. `GET /absent` is 404. `GET /` answers `VERSION` and the pid; `GET /visits` counts in PostgreSQL through `psql`.
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -76,6 +76,7 @@ impl Actor {
             "/health" if !self.healthy() => {
                 ("503 Service Unavailable", "the ledger is locked".to_owned())
             }
+            "/absent" => ("404 Not Found", "nothing is here".to_owned()),
             "/health" => ("200 OK", "well".to_owned()),
             "/visits" => match self.visit() {
                 Ok(count) => ("200 OK", count),

@@ -9,7 +9,7 @@ use wharf_plan::model::Command;
 
 use super::{Detected, Kind, StoreNeed, members, read_toml};
 use crate::error::DetectError;
-use crate::sources::{HEALTH_ROUTES, Sources};
+use crate::sources::Sources;
 
 /// Crates that make a program a server.
 const SERVERS: [&str; 14] = [
@@ -27,6 +27,14 @@ const SERVERS: [&str; 14] = [
     "gotham",
     "loco-rs",
     "leptos_axum",
+];
+
+/// What the code of a program that serves has somewhere.
+const LISTENS: [&str; 4] = [
+    "TcpListener::bind",
+    "axum::serve",
+    "HttpServer::new",
+    "rocket::build",
 ];
 
 /// Usual among Rust servers; there is no rule.
@@ -108,11 +116,77 @@ pub(super) fn detect(dir: &Path) -> Result<Option<Detected>, DetectError> {
     }
     let sources = Sources::read(dir, &["rs"]);
     detected.port_hint = (server || sources.contain("TcpListener::bind")).then_some(PORT);
-    detected.variables = sources.variables();
-    detected.health_hint = sources.route(&HEALTH_ROUTES).map(str::to_owned);
     detected.metrics_hint = sources.route(&["/metrics"]).is_some();
     detected.stores = stores;
+    detected.read_from(&sources);
+    if cargo.main_program().is_none() && package.is_some() {
+        servers(dir, &manifest, &cargo, &sources, &mut detected);
+    } else if let Some(name) = cargo.main_program() {
+        detected.release_hint = migrations(dir, name, &sources, &mut detected.notes);
+    }
     Ok(Some(detected))
+}
+
+/// Splits a package of several programs into those that serve, each with what its own part of the sources tells.
+fn servers(dir: &Path, manifest: &Table, cargo: &Cargo, sources: &Sources, whole: &mut Detected) {
+    for name in &cargo.bins {
+        let Some(entry) = entry(dir, manifest, name) else {
+            continue;
+        };
+        let own = sources.reached_from(&entry);
+        if !LISTENS.iter().any(|text| own.contain(text)) {
+            continue;
+        }
+        let mut one = Detected {
+            default_command: Some(Command::Exec(vec![format!("./{name}")])),
+            notes: vec![],
+            servers: vec![],
+            metrics_hint: own.route(&["/metrics"]).is_some(),
+            ..whole.clone()
+        };
+        one.read_from(&own);
+        one.release_hint = migrations(dir, name, &own, &mut one.notes);
+        whole.servers.push((name.clone(), one));
+    }
+    if whole.servers.len() < 2 {
+        whole.servers.clear();
+    }
+}
+
+/// The program itself as the one-shot of a release, where it has migrations and knows the word.
+fn migrations(
+    dir: &Path,
+    program: &str,
+    sources: &Sources,
+    notes: &mut Vec<String>,
+) -> Option<Command> {
+    if !dir.join("migrations").is_dir() || !sources.contain("\"migrate\"") {
+        return None;
+    }
+    notes.push(format!(
+        "there are migrations, and its source has the word \"migrate\": look whether `./{program} migrate` runs them and ends"
+    ));
+    Some(Command::Shell(format!("./{program} migrate")))
+}
+
+/// The file in which a program begins, relative to the folder.
+fn entry(dir: &Path, manifest: &Table, name: &str) -> Option<PathBuf> {
+    let listed = manifest
+        .get("bin")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .find(|bin| bin.get("name").and_then(Value::as_str) == Some(name))
+        .and_then(|bin| bin.get("path")?.as_str());
+    let usual = [
+        format!("src/bin/{name}.rs"),
+        format!("src/bin/{name}/main.rs"),
+        "src/main.rs".to_owned(),
+    ];
+    let mut paths = listed.map(str::to_owned).into_iter().chain(usual);
+    paths
+        .find(|path| dir.join(path).is_file())
+        .map(PathBuf::from)
 }
 
 /// The programs that Cargo finds in a package: `[[bin]]`, `src/main.rs`, `src/bin/*`.

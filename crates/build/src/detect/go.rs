@@ -7,7 +7,7 @@ use wharf_plan::model::Command;
 
 use super::{Detected, Kind, StoreNeed, read};
 use crate::error::DetectError;
-use crate::sources::{HEALTH_ROUTES, Sources};
+use crate::sources::Sources;
 
 /// What the examples of `net/http` and most frameworks listen on.
 const PORT: u16 = 8080;
@@ -67,8 +67,7 @@ pub(super) fn detect(dir: &Path) -> Result<Option<Detected>, DetectError> {
             .iter()
             .any(|text| sources.contain(text));
     detected.port_hint = server.then_some(PORT);
-    detected.variables = sources.variables();
-    detected.health_hint = sources.route(&HEALTH_ROUTES).map(str::to_owned);
+    detected.read_from(&sources);
     detected.metrics_hint = sources.route(&["/metrics"]).is_some();
     if ["lib/pq", "jackc/pgx", "driver/postgres", "go-pg/pg"]
         .iter()

@@ -8,7 +8,7 @@ use wharf_plan::model::Command;
 
 use super::{Detected, Kind, StoreNeed, members, read, read_json};
 use crate::error::DetectError;
-use crate::sources::{HEALTH_ROUTES, Sources};
+use crate::sources::Sources;
 
 /// What Express's generator, Next.js, Nest and Create React App listen on.
 const PORT: u16 = 3000;
@@ -119,8 +119,7 @@ pub(super) fn detect(dir: &Path) -> Result<Option<Detected>, DetectError> {
     if detected.port_hint.is_none() && listens {
         detected.port_hint = Some(PORT);
     }
-    detected.variables = sources.variables();
-    detected.health_hint = sources.route(&HEALTH_ROUTES).map(str::to_owned);
+    detected.read_from(&sources);
     detected.metrics_hint =
         dependencies.contains_key("prom-client") && sources.route(&["/metrics"]).is_some();
     if !node.locked && node.dependencies {

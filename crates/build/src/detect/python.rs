@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use toml::Value;
 use wharf_plan::model::Command;
 
-use super::{Detected, Kind, StoreNeed, read, read_toml};
+use super::{Detected, Kind, StoreNeed, django, read, read_toml};
 use crate::error::DetectError;
-use crate::sources::{HEALTH_ROUTES, Sources};
+use crate::sources::Sources;
 
 /// A web framework and where its application is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,8 +75,7 @@ pub(super) fn detect(dir: &Path) -> Result<Option<Detected>, DetectError> {
     let mut detected = Detected::new(Kind::Python(python.clone()));
     start(&python, &sources, &mut detected);
     celery(&python, &sources, &mut detected);
-    detected.variables = sources.variables();
-    detected.health_hint = sources.route(&HEALTH_ROUTES).map(str::to_owned);
+    detected.read_from(&sources);
     let exporters = [
         "prometheus-client",
         "django-prometheus",
@@ -87,6 +86,9 @@ pub(super) fn detect(dir: &Path) -> Result<Option<Detected>, DetectError> {
         && (sources.route(&["/metrics"]).is_some() || sources.contain("Instrumentator"));
     detected.stores = stores(&python.packages);
     let django = matches!(python.framework, Some(Framework::Django { .. }));
+    if django {
+        django::settings(&sources, &mut detected);
+    }
     if django && !detected.stores.contains(&StoreNeed::Postgres) && sources.contain("db.sqlite3") {
         detected.data_files.push("db.sqlite3".to_owned());
         detected.notes.push(
@@ -114,7 +116,7 @@ fn start(python: &Python, sources: &Sources, detected: &mut Detected) {
                 "python manage.py migrate --noinput".to_owned(),
             ));
             detected.default_command = if has("gunicorn") {
-                shell(format!("gunicorn {module}.wsgi --bind 0.0.0.0:$PORT"))
+                shell(django::gunicorn(module, sources))
             } else if has("uvicorn") {
                 shell(format!(
                     "uvicorn {module}.asgi:application --host 0.0.0.0 --port $PORT"
@@ -192,13 +194,17 @@ fn celery(python: &Python, sources: &Sources, detected: &mut Detected) {
     };
     run(
         "worker",
-        format!("celery -A {module} worker --loglevel info"),
+        // Of several on one machine each needs a name.
+        format!("celery -A {module} worker --loglevel info --hostname=celery@$HOSTNAME"),
     );
-    if python.packages.contains("django-celery-beat")
-        || sources.contain("beat_schedule")
-        || sources.contain("BEAT_SCHEDULE")
-    {
+    if python.packages.contains("django-celery-beat") {
         run("beat", format!("celery -A {module} beat --loglevel info"));
+    } else if sources.contain("beat_schedule") || sources.contain("BEAT_SCHEDULE") {
+        // A folder of its own for when each task ran last: it can be a volume.
+        run(
+            "beat",
+            format!("celery -A {module} beat --loglevel info --schedule=schedule/beat"),
+        );
     }
 }
 

@@ -200,7 +200,7 @@ fn django_with_celery() {
         ],
         &Expected {
             label: "Django",
-            command: Some("gunicorn shop.wsgi --bind 0.0.0.0:$PORT"),
+            command: Some("gunicorn shop.wsgi:application --bind 0.0.0.0:$PORT --workers 3"),
             port: Some(8000),
             health: Some("/health/"),
             stores: &[StoreNeed::Postgres, StoreNeed::Redis],

@@ -1,12 +1,13 @@
 //! Which folders become services, under which names, behind which paths.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use wharf_base::ids::{NAME_MAX_BYTES, Name};
 use wharf_plan::model::Command;
 
+use super::variables;
 use crate::detect::{Detected, Kind, StoreNeed, detect};
 use crate::error::DetectError;
 
@@ -64,6 +65,8 @@ pub(super) struct Service {
     /// `.`, `./backend`.
     pub(super) folder: String,
     pub(super) detected: Detected,
+    /// Which of the folder's programs it is, where there are several.
+    pub(super) program: Option<String>,
     /// Its command, where it is to be written.
     pub(super) command: Option<Command>,
     /// The path of its route.
@@ -71,7 +74,16 @@ pub(super) struct Service {
     /// Whether it is a companion of the service before it: same build, no port.
     pub(super) companion: bool,
     /// Its file of variables, relative to the project.
-    pub(super) env_file: Option<String>,
+    pub(super) env_file: Option<EnvFile>,
+}
+
+/// A file of variables that is there.
+#[derive(Clone)]
+pub(super) struct EnvFile {
+    /// Relative to the project.
+    pub(super) path: String,
+    /// The names that it sets.
+    pub(super) names: BTreeSet<String>,
 }
 
 /// Looks at the folder and at the folders in it.
@@ -179,12 +191,26 @@ fn add(dir: &Path, folder: &Path, detected: Detected, services: &mut Vec<Service
     } else {
         format!("./{}", folder.display())
     };
-    let env_file = dir
-        .join(folder)
-        .join(".env")
-        .is_file()
-        .then(|| format!("{}/.env", shown))
-        .map(|path| path.strip_prefix("./").map(str::to_owned).unwrap_or(path));
+    let env_file = env_file(dir, folder);
+    if !detected.servers.is_empty() {
+        for (name, mut one) in detected.servers.clone() {
+            let Some(wanted) = sanitised(&name) else {
+                continue;
+            };
+            variables::without_unused_stores(&mut one, &detected.servers);
+            services.push(Service {
+                name: free(wanted, services),
+                folder: shown.clone(),
+                program: Some(name),
+                command: None,
+                path: None,
+                companion: false,
+                env_file: env_file.clone(),
+                detected: one,
+            });
+        }
+        return;
+    }
     let command = match (&detected.kind, &detected.default_command) {
         // A single program is what the build itself starts.
         (Kind::Cargo(_) | Kind::Go(_), Some(Command::Exec(_))) => None,
@@ -204,6 +230,7 @@ fn add(dir: &Path, folder: &Path, detected: Detected, services: &mut Vec<Service
     services.push(Service {
         name,
         folder: shown.clone(),
+        program: None,
         command,
         path: None,
         companion: false,
@@ -217,6 +244,7 @@ fn add(dir: &Path, folder: &Path, detected: Detected, services: &mut Vec<Service
         services.push(Service {
             name: free(name, services),
             folder: shown.clone(),
+            program: None,
             command: Some(command),
             path: None,
             companion: true,
@@ -225,6 +253,7 @@ fn add(dir: &Path, folder: &Path, detected: Detected, services: &mut Vec<Service
                 port_hint: None,
                 release_hint: None,
                 health_hint: None,
+                static_files: BTreeMap::new(),
                 notes: vec![],
                 ..detected.clone()
             },
@@ -232,7 +261,21 @@ fn add(dir: &Path, folder: &Path, detected: Detected, services: &mut Vec<Service
     }
 }
 
-/// Gives each server its path: the page is at `/`, an interface at `/api`, a WebSocket server at `/ws`.
+fn env_file(dir: &Path, folder: &Path) -> Option<EnvFile> {
+    let path = folder.join(".env");
+    let text = fs::read_to_string(dir.join(&path)).ok()?;
+    let names = text.lines().filter_map(|line| {
+        let (name, _) = line.trim().trim_start_matches("export ").split_once('=')?;
+        Some(name.trim().to_owned())
+    });
+    Some(EnvFile {
+        names: names.collect(),
+        path: path.display().to_string(),
+    })
+}
+
+/// Gives each server its path: the page is at `/`, the others where all their routes begin, or else by name: an interface at
+/// `/api`, a WebSocket server at `/ws`.
 fn place(services: &mut [Service]) {
     let serves = |service: &Service| {
         !service.companion
@@ -255,6 +298,8 @@ fn place(services: &mut [Service]) {
         let name = service.name.as_str();
         let path = if Some(at) == first {
             "/".to_owned()
+        } else if let Some(path) = &service.detected.route_hint {
+            path.clone()
         } else if ["backend", "api", "server"]
             .iter()
             .any(|word| name.contains(word))

@@ -111,7 +111,9 @@ fn django_with_celery() {
     let beat = plan.services.values().next().unwrap();
     assert!(beat.singleton);
     assert!(
-        text.contains("command: \"gunicorn config.wsgi --bind 0.0.0.0:$PORT\""),
+        text.contains(
+            "command: \"gunicorn config.wsgi:application --bind 0.0.0.0:$PORT --workers 3\""
+        ),
         "{text}"
     );
     assert!(
@@ -219,4 +221,145 @@ fn hostile_names_pass_too() {
         ("db/go.mod", "module db"),
         ("db/main.go", "package main"),
     ]);
+}
+
+#[test]
+fn django_with_files_secrets_and_two_databases_of_redis() {
+    let (plan, text) = check(&[
+        ("manage.py", "'DJANGO_SETTINGS_MODULE', 'site.settings'"),
+        ("gunicorn.conf.py", "bind = f\"0:{os.environ['PORT']}\"\n"),
+        (
+            "requirements.txt",
+            "django\ngunicorn\npsycopg\ncelery\nredis\nprometheus-client\n",
+        ),
+        ("site/celery.py", "app = Celery('site')"),
+        (
+            "site/urls.py",
+            "path(\"health\", ok), path('live', ok), path('metrics', shown)",
+        ),
+        (
+            "site/settings.py",
+            "SECRET_KEY = os.environ.get('SECRET_KEY')\nCACHE_URL = env('CACHE_URL')\n\
+             CELERY_BROKER_URL = os.environ['CELERY_BROKER_URL']\nCELERY_BEAT_SCHEDULE = {}\n\
+             STRIPE = env('STRIPE_SECRET_KEY')\nenv('DATABASE_URL')\n\
+             STATIC_URL = 'assets/'\nSTATIC_ROOT = BASE_DIR / 'collected'\n\
+             MEDIA_URL = '/media/'\nMEDIA_ROOT = os.path.join(BASE_DIR, \"uploads\")\n",
+        ),
+    ]);
+    assert_eq!(names(&plan), ["beat", "web", "worker"]);
+    for expected in [
+        "build: { context: ., framework: django }",
+        "command: \"gunicorn site.wsgi:application --workers 3\"",
+        "celery@$HOSTNAME",
+        "CACHE_URL: \"${cache.url}/0\"",
+        "CELERY_BROKER_URL: \"${cache.url}/1\"",
+        "DATABASE_URL: \"${db.url}\"",
+        "SECRET_KEY: \"${secret.secret-key}\"",
+        "secret-key: { generate: 50 }",
+        "static_files: { /assets/: collected, /media/: uploads }",
+        "probes: { readiness: { http: /health }, liveness: { http: /live } }",
+        "metrics: /metrics",
+        // Only its owner knows that one.
+        "# Its source also asks for: STRIPE_SECRET_KEY",
+    ] {
+        assert!(text.contains(expected), "{expected}\n{text}");
+    }
+    let targets = |name: &str| -> Vec<(&str, bool)> {
+        let (_, service) = plan
+            .services
+            .iter()
+            .find(|(other, _)| other.as_str() == name)
+            .unwrap();
+        let volumes = service.volumes.iter();
+        volumes
+            .map(|volume| (volume.target.as_str(), volume.shared))
+            .collect()
+    };
+    assert_eq!(targets("web"), [("uploads", true)]);
+    assert_eq!(targets("worker"), [("uploads", true)]);
+    assert_eq!(targets("beat"), [("uploads", true), ("schedule", false)]);
+}
+
+#[test]
+fn django_whose_files_are_elsewhere() {
+    let (plan, text) = check(&[
+        ("manage.py", "'DJANGO_SETTINGS_MODULE', 'site.settings'"),
+        ("requirements.txt", "django\ngunicorn\n"),
+        (
+            "site/settings.py",
+            "STATIC_URL = 'https://cdn.example.com/'\nSTATIC_ROOT = BASE_DIR / 'collected'\n\
+             MEDIA_URL = '/media/'\nMEDIA_ROOT = '/srv/media'\n",
+        ),
+    ]);
+    assert!(
+        plan.services
+            .values()
+            .all(|service| service.volumes.is_empty()),
+        "{text}"
+    );
+    assert!(!text.contains("static_files"), "{text}");
+}
+
+#[test]
+fn several_servers_of_one_package() {
+    let (plan, text) = check(&[
+        (
+            "server/Cargo.toml",
+            "[package]\nname='talk'\n[dependencies]\naxum='0.8'\nredis='1'\ntokio-postgres='0'\n",
+        ),
+        ("server/migrations/V1__first.sql", ""),
+        (
+            "server/src/lib.rs",
+            "//! Has rooms and sockets.\npub mod rooms;\nmod sockets;\nmod start;\n",
+        ),
+        (
+            "server/src/start.rs",
+            "fn variable(name: &str) { env::var(name) }\nTcpListener::bind(variable(\"PORT\"))",
+        ),
+        (
+            "server/src/rooms.rs",
+            ".route(\"/v1/rooms\", get(x)).route(\"/v1/people\", get(y)).route(\"/health\", z)",
+        ),
+        ("server/src/sockets.rs", ".route(\"/live-feed\", get(x))"),
+        (
+            "server/src/bin/rest.rs",
+            "use talk::{rooms, start}; let sockets = 1; start::variable(\"DATABASE_URL\"); start::variable(\"JWT_SECRET\"); [\"migrate\"]",
+        ),
+        (
+            "server/src/bin/feed.rs",
+            "use talk::{sockets, start}; start::variable(\n    \"REDIS_URL\",\n)",
+        ),
+        ("server/src/bin/tool.rs", "fn main() {}"),
+        (
+            "frontend/package.json",
+            r#"{"scripts":{"build":"vite build"},"devDependencies":{"vite":"6"}}"#,
+        ),
+    ]);
+    assert_eq!(names(&plan), ["feed", "frontend", "rest"]);
+    assert_eq!(paths(&plan), ["/", "/live-feed", "/v1"]);
+    let Source::Build(build) = &plan.services.values().next().unwrap().source else {
+        panic!("{text}")
+    };
+    assert_eq!(
+        (build.context.as_str(), build.program.as_deref()),
+        ("./server", Some("feed"))
+    );
+    let (feed, rest) = text.split_once("  rest:").unwrap();
+    assert!(
+        feed.contains("REDIS_URL: \"${cache.url}\"")
+            && !feed.contains("DATABASE_URL")
+            && !feed.contains("release:"),
+        "{text}"
+    );
+    for expected in [
+        "DATABASE_URL: \"${db.url}\"",
+        "JWT_SECRET: \"${secret.jwt-secret}\"",
+        "probes: { http: /health }",
+        "look whether `./rest migrate` runs them",
+        "release: ./rest migrate",
+    ] {
+        assert!(rest.contains(expected), "{expected}\n{text}");
+    }
+    let service = rest.split_once("stores:").unwrap().0;
+    assert!(!service.contains("REDIS_URL"), "{text}");
 }

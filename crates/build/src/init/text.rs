@@ -1,70 +1,15 @@
 //! The text of the proposal: YAML with comments.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use wharf_plan::model::Command;
 
 use super::layout::{Project, Service};
+use super::variables::{SECRET_LETTERS, Variables};
 use crate::detect::{Framework, Kind, StoreNeed};
 
 /// Comments stand this far to the right of short lines.
 const COMMENT_COLUMN: usize = 44;
-
-/// Names under which programs ask for the parts of a store, with the field they mean.
-const POSTGRES_VARIABLES: [(&str, &str); 20] = [
-    ("DATABASE_URL", "url"),
-    ("POSTGRES_URL", "url"),
-    ("DB_URL", "url"),
-    ("DB_HOST", "host"),
-    ("DATABASE_HOST", "host"),
-    ("POSTGRES_HOST", "host"),
-    ("PGHOST", "host"),
-    ("DB_PORT", "port"),
-    ("DATABASE_PORT", "port"),
-    ("POSTGRES_PORT", "port"),
-    ("PGPORT", "port"),
-    ("DB_USER", "user"),
-    ("POSTGRES_USER", "user"),
-    ("PGUSER", "user"),
-    ("DB_PASSWORD", "password"),
-    ("POSTGRES_PASSWORD", "password"),
-    ("PGPASSWORD", "password"),
-    ("DB_NAME", "database"),
-    ("POSTGRES_DB", "database"),
-    ("PGDATABASE", "database"),
-];
-
-/// As [`POSTGRES_VARIABLES`].
-const REDIS_VARIABLES: [(&str, &str); 8] = [
-    ("REDIS_URL", "url"),
-    ("CACHE_URL", "url"),
-    ("BROKER_URL", "url"),
-    ("CELERY_BROKER_URL", "url"),
-    ("CELERY_RESULT_BACKEND", "url"),
-    ("REDIS_HOST", "host"),
-    ("REDIS_PORT", "port"),
-    ("REDIS_PASSWORD", "password"),
-];
-
-/// Variables that need no word: the system, the tools or Wharf sets them.
-const GIVEN: [&str; 16] = [
-    "PORT",
-    "HOST",
-    "HOME",
-    "PATH",
-    "USER",
-    "PWD",
-    "TMPDIR",
-    "NODE_ENV",
-    "RUST_LOG",
-    "DJANGO_SETTINGS_MODULE",
-    "VIRTUAL_ENV",
-    "PYTHONPATH",
-    "CARGO_PKG_VERSION",
-    "CARGO_MANIFEST_DIR",
-    "CARGO_PKG_NAME",
-    "OUT_DIR",
-];
 
 /// Writes the whole file.
 pub(super) fn write(project: &Project) -> String {
@@ -93,6 +38,7 @@ pub(super) fn write(project: &Project) -> String {
             }
         }
     }
+    secrets(&mut text, project);
     routes(&mut text, project);
     text.0
 }
@@ -105,7 +51,7 @@ fn one(text: &mut Text, project: &Project, service: &Service) {
         Kind::Dockerfile => "only a Dockerfile: this needs a container engine",
         other => other.label(),
     };
-    text.noted(2, &format!("build: {}", scalar(&service.folder)), kind);
+    text.noted(2, &format!("build: {}", build(service)), kind);
     for note in &detected.notes {
         text.line(2, &format!("# {note}"));
     }
@@ -142,28 +88,31 @@ fn one(text: &mut Text, project: &Project, service: &Service) {
     }
     environment(text, project, service);
     if let Some(file) = &service.env_file {
-        text.line(2, &format!("env_file: {}", scalar(file)));
+        text.line(2, &format!("env_file: {}", scalar(&file.path)));
     }
-    if !detected.data_files.is_empty() {
-        let folder = service.folder.trim_end_matches('/');
-        let volumes: Vec<String> = detected
-            .data_files
+    volumes(text, service);
+    if !detected.static_files.is_empty() {
+        let folders: Vec<String> = detected
+            .static_files
             .iter()
-            .map(|file| match folder {
-                "." => quoted(&format!("./{file}:{file}")),
-                folder => quoted(&format!("{folder}/{file}:{file}")),
-            })
+            .map(|(path, folder)| format!("{path}: {folder}"))
             .collect();
         text.noted(
             2,
-            &format!("volumes: [{}]", volumes.join(", ")),
-            "it has to be able to write there",
+            &format!("static_files: {{ {} }}", folders.join(", ")),
+            "the ingress answers these by itself",
         );
     }
     if port.is_some() {
-        match &detected.health_hint {
-            Some(path) => text.line(2, &format!("probes: {{ http: {path} }}")),
-            None => text.noted(
+        match (&detected.health_hint, &detected.live_hint) {
+            (Some(ready), Some(live)) => text.line(
+                2,
+                &format!(
+                    "probes: {{ readiness: {{ http: {ready} }}, liveness: {{ http: {live} }} }}"
+                ),
+            ),
+            (Some(path), None) => text.line(2, &format!("probes: {{ http: {path} }}")),
+            (None, _) => text.noted(
                 2,
                 "# probes: { http: /health }",
                 "without it: ready when the port accepts",
@@ -198,61 +147,99 @@ fn finds_its_port(service: &Service) -> bool {
 }
 
 fn environment(text: &mut Text, project: &Project, service: &Service) {
-    let asked = &service.detected.variables;
-    let mut set: BTreeMap<&str, String> = BTreeMap::new();
-    let mut unseen: Vec<&str> = Vec::new();
-    let mut fill = |known: &[(&'static str, &str)], store: &str| {
-        let before = set.len();
-        for (name, field) in known.iter().filter(|(name, _)| asked.contains(*name)) {
-            set.insert(name, format!("${{{store}.{field}}}"));
-        }
-        if set.len() == before {
-            set.insert(known[0].0, format!("${{{store}.url}}"));
-            unseen.push(known[0].0);
-        }
-    };
-    if service.detected.stores.contains(&StoreNeed::Postgres)
-        && project.stores.contains(&StoreNeed::Postgres)
-    {
-        fill(&POSTGRES_VARIABLES, "db");
-    }
-    if service.detected.stores.contains(&StoreNeed::Redis)
-        && project.stores.contains(&StoreNeed::Redis)
-    {
-        fill(&REDIS_VARIABLES, "cache");
-    }
-    if !set.is_empty() {
-        if !unseen.is_empty() && !service.companion {
-            let names = unseen.join(" and ");
+    let found = Variables::of(project, service);
+    if !found.set.is_empty() {
+        if !found.unseen.is_empty() && !service.companion {
+            let names = found.unseen.join(" and ");
             text.line(
                 2,
                 &format!("# Its source does not ask for {names} yet: read it there."),
             );
         }
         text.line(2, "environment:");
-        for (name, value) in &set {
+        for (name, value) in &found.set {
             text.line(3, &format!("{name}: \"{value}\""));
         }
     }
-    let open: Vec<&str> = asked
-        .iter()
-        .map(String::as_str)
-        .filter(|name| !set.contains_key(name) && !GIVEN.contains(name))
-        .take(12)
-        .collect();
-    if !open.is_empty() && service.env_file.is_none() && !service.companion {
+    if !found.open.is_empty() && service.env_file.is_none() && !service.companion {
         text.line(
             2,
-            &format!("# Its source also asks for: {}", open.join(", ")),
+            &format!("# Its source also asks for: {}", found.open.join(", ")),
         );
     }
 }
 
-fn routes(text: &mut Text, project: &Project) {
-    let placed: Vec<(&str, &Service)> = project
+fn secrets(text: &mut Text, project: &Project) {
+    let secrets: BTreeSet<String> = project
         .services
         .iter()
-        .filter_map(|service| Some((service.path.as_deref()?, service)))
+        .flat_map(|service| Variables::of(project, service).secrets)
+        .collect();
+    if secrets.is_empty() {
+        return;
+    }
+    text.line(0, "");
+    text.line(0, "secrets:");
+    for name in secrets {
+        text.noted(
+            1,
+            &format!("{name}: {{ generate: {SECRET_LETTERS} }}"),
+            "made at the first start, and kept",
+        );
+    }
+}
+
+/// What it keeps: files that it writes, and folders that are more than one replica's.
+fn volumes(text: &mut Text, service: &Service) {
+    let folder = service.folder.trim_end_matches('/');
+    let files = service.detected.data_files.iter();
+    let mut volumes: Vec<(String, &str)> = files
+        .map(|file| {
+            let path = match folder {
+                "." => format!("./{file}:{file}"),
+                folder => format!("{folder}/{file}:{file}"),
+            };
+            (quoted(&path), "it has to be able to write there")
+        })
+        .collect();
+    if let Some(media) = &service.detected.media {
+        let name = media.replace(['/', '_'], "-").to_ascii_lowercase();
+        volumes.push((
+            format!("{{ source: {name}, target: {media}, shared: true }}"),
+            "uploads: one folder for all replicas",
+        ));
+    }
+    if let Some(folder) = service.command.as_ref().and_then(schedule) {
+        volumes.push((
+            format!("{{ source: {folder}, target: {folder} }}"),
+            "when each periodic task ran last",
+        ));
+    }
+    let Some((_, why)) = volumes.last() else {
+        return;
+    };
+    let listed: Vec<&str> = volumes.iter().map(|(volume, _)| volume.as_str()).collect();
+    text.noted(2, &format!("volumes: [{}]", listed.join(", ")), why);
+}
+
+/// The folder of the file in which Celery's clock keeps its times.
+fn schedule(command: &Command) -> Option<&str> {
+    let Command::Shell(line) = command else {
+        return None;
+    };
+    let file = line
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix("--schedule="))?;
+    let (folder, _) = file.rsplit_once('/')?;
+    let plain = |c: char| c.is_ascii_lowercase() || c == '-';
+    (!folder.is_empty() && folder.chars().all(plain)).then_some(folder)
+}
+
+fn routes(text: &mut Text, project: &Project) {
+    let placed: Vec<(&String, &Service)> = project
+        .services
+        .iter()
+        .filter_map(|service| Some((service.path.as_ref()?, service)))
         .collect();
     if placed.is_empty() {
         return;
@@ -262,7 +249,7 @@ fn routes(text: &mut Text, project: &Project) {
     text.line(1, "- paths:");
     for (path, service) in &placed {
         let line = format!("{path}: {}", service.name);
-        if *path == "/" {
+        if *path == "/" || service.detected.route_hint.as_ref() == Some(path) {
             text.line(3, &line);
         } else {
             let cut = format!(
@@ -272,6 +259,23 @@ fn routes(text: &mut Text, project: &Project) {
             text.noted(3, &line, &cut);
         }
     }
+}
+
+/// Its folder, with what the build has to be told beside it.
+fn build(service: &Service) -> String {
+    let mut parts = vec![];
+    if let Some(program) = &service.program {
+        parts.push(format!("program: {}", scalar(program)));
+    }
+    // Only then are Django's static files collected.
+    if service.detected.media.is_some() || !service.detected.static_files.is_empty() {
+        parts.push("framework: django".to_owned());
+    }
+    let folder = scalar(&service.folder);
+    if parts.is_empty() {
+        return folder;
+    }
+    format!("{{ context: {folder}, {} }}", parts.join(", "))
 }
 
 fn command_text(command: &Command) -> String {

@@ -1,4 +1,4 @@
-//! Five releases that go wrong, each in its own way: the old release serves throughout, the new one is reverted within
+//! Six releases that go wrong, each in its own way: the old release serves throughout, the new one is reverted within
 //! its deadline, and the sentence names the cause.
 
 use std::time::{Duration, Instant};
@@ -75,6 +75,15 @@ fn a_release_that_never_becomes_ready() {
     check(
         &file("bad", "      MODE: unready\n"),
         &["web", "/health", "503"],
+    );
+}
+
+/// The path is the new release's: nobody asks the old replicas for it.
+#[test]
+fn a_release_whose_health_path_is_not_there() {
+    check(
+        &file("bad", "").replace("/health", "/absent"),
+        &["web", "/absent", "404"],
     );
 }
 

@@ -23,6 +23,14 @@ pub(crate) fn pgbouncer() -> bool {
     installed("pgbouncer", found)
 }
 
+/// Node.js with npm, for pages that are built.
+pub(crate) fn node() -> bool {
+    installed(
+        "Node.js",
+        program("node").is_some() && program("npm").is_some(),
+    )
+}
+
 /// Where a program is.
 pub(crate) fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -323,7 +323,13 @@ fn wharf(folder: &Path, arguments: &[&str]) -> Command {
         .args(arguments)
         .current_dir(folder)
         .stdin(Stdio::null());
-    // The caller's settings must not change what is tested; nor may cargo's own, in a build that wharf starts.
+    plain_environment(&mut command);
+    command
+}
+
+/// Takes away what must not be handed on: the caller's settings, which change what is tested, and cargo's own, which change
+/// a build that wharf starts.
+pub(crate) fn plain_environment(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
         let cargos =
@@ -332,7 +338,6 @@ fn wharf(folder: &Path, arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
-    command
 }
 
 fn run(mut command: Command, arguments: &[&str]) -> Done {
@@ -393,7 +398,8 @@ pub(crate) fn example_file(example: &str, version: &str) -> String {
     changed
 }
 
-fn copy(from: &Path, to: &Path) {
+/// A folder without what is made from it.
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
@@ -411,7 +417,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../..")
         .canonicalize()
