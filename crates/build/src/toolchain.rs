@@ -29,7 +29,7 @@ pub fn fill(plan: &mut Plan, base_dir: &Path) -> Result<(), DetectError> {
 fn of(kind: &Kind) -> Option<Toolchain> {
     let (language, framework) = match kind {
         Kind::Cargo(_) => (Language::Rust, None),
-        Kind::Node(_) => (Language::Node, None),
+        Kind::Node(node) => (Language::Node, node.react_page.then_some(Framework::React)),
         Kind::Python(python) => {
             let framework = python.framework.as_ref().map(|framework| match framework {
                 detect::Framework::Django { .. } => Framework::Django,

@@ -73,6 +73,8 @@ pub struct Node {
     pub members: Vec<PathBuf>,
     /// Whether some dependency lies outside of the folder, so that a build depends on more than the folder.
     pub reaches_out: bool,
+    /// Whether it is a React page that Vite builds to files, and no server.
+    pub react_page: bool,
 }
 
 pub(super) fn detect(dir: &Path) -> Result<Option<Detected>, DetectError> {
@@ -104,6 +106,11 @@ pub(super) fn detect(dir: &Path) -> Result<Option<Detected>, DetectError> {
         dependencies: !dependencies.is_empty() || package.get("workspaces").is_some(),
         members: workspace(dir, &package),
         reaches_out: dependencies.values().any(|version| reaches_out(version)),
+        react_page: ["react", "vite"]
+            .iter()
+            .all(|name| dependencies.contains_key(*name))
+            && scripts.contains_key("build")
+            && !scripts.contains_key("start"),
         scripts,
     };
     let mut detected = Detected::new(Kind::Node(node.clone()));
@@ -162,10 +169,12 @@ fn start(
         Some(line) => shell(line),
         None if dependencies.contains_key("vite") && node.scripts.contains_key("build") => {
             detected.port_hint = Some(PORT);
-            detected.notes.push(
+            detected.notes.push(if node.react_page {
+                "the built page is served by Vite's preview server here, and by Nginx in its image".to_owned()
+            } else {
                 "the built page is served by Vite's preview server, from `dist`; a static host is better in production"
-                    .to_owned(),
-            );
+                    .to_owned()
+            });
             shell(VITE_PREVIEW)
         }
         None if dependencies.contains_key("next") => {

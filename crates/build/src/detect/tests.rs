@@ -179,6 +179,7 @@ fn node() {
         found.kind,
         Kind::Node(Node {
             reaches_out: true,
+            react_page: false,
             locked: false,
             ..
         })

@@ -332,9 +332,14 @@ fn several_servers_of_one_package() {
         ("server/src/bin/tool.rs", "fn main() {}"),
         (
             "frontend/package.json",
-            r#"{"scripts":{"build":"vite build"},"devDependencies":{"vite":"6"}}"#,
+            r#"{"scripts":{"build":"vite build"},"dependencies":{"react":"18"},"devDependencies":{"vite":"6"}}"#,
         ),
     ]);
+    assert!(
+        text.contains("build: { context: ./frontend, framework: react }")
+            && !text.contains("preview("),
+        "{text}"
+    );
     assert_eq!(names(&plan), ["feed", "frontend", "rest"]);
     assert_eq!(paths(&plan), ["/", "/live-feed", "/v1"]);
     let Source::Build(build) = &plan.services.values().next().unwrap().source else {

@@ -55,7 +55,7 @@ fn one(text: &mut Text, project: &Project, service: &Service) {
     for note in &detected.notes {
         text.line(2, &format!("# {note}"));
     }
-    if let Some(command) = &service.command {
+    if let Some(command) = service.command.as_ref().filter(|_| !is_page(service)) {
         let line = format!("command: {}", command_text(command));
         match (&detected.kind, service.companion) {
             (Kind::Command, false) if detected.default_command.is_none() => {
@@ -271,11 +271,19 @@ fn build(service: &Service) -> String {
     if service.detected.media.is_some() || !service.detected.static_files.is_empty() {
         parts.push("framework: django".to_owned());
     }
+    // Said, it needs no command: the build knows what serves it, and its image is another.
+    if is_page(service) {
+        parts.push("framework: react".to_owned());
+    }
     let folder = scalar(&service.folder);
     if parts.is_empty() {
         return folder;
     }
     format!("{{ context: {folder}, {} }}", parts.join(", "))
+}
+
+fn is_page(service: &Service) -> bool {
+    matches!(&service.detected.kind, Kind::Node(node) if node.react_page)
 }
 
 fn command_text(command: &Command) -> String {
