@@ -158,7 +158,9 @@ export function useRoom(token: string, user: User, room: string, live: Live, lis
   }, [token, room, next]);
 
   const write = useCallback((body: string): void => {
-    change((before) => timeline.write(before, { key: newKey(), body, refused: null }));
+    // One key, whatever React does: it may apply a step again, on top of another state.
+    const draft = { key: newKey(), body, refused: null };
+    change((before) => timeline.write(before, draft));
   }, []);
   const discard = useCallback((key: string): void => change((before) => timeline.discard(before, key)), []);
   const retry = useCallback((key: string): void => change((before) => timeline.refuse(before, key, null)), []);
