@@ -1,0 +1,1 @@
+//! From a due alert to a person: rule files, annotations, grouping, silences, receivers.

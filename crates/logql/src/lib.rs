@@ -1,0 +1,3 @@
+//! LogQL: its grammar, its printer and its evaluator over any [`wharf_signal::LogSource`].
+//!
+//! Pure: no I/O, no clock.

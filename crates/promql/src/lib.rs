@@ -1,0 +1,3 @@
+//! PromQL: its grammar, its printer and its evaluator over any [`wharf_signal::SampleSource`].
+//!
+//! Pure: no I/O, no clock.

@@ -1,0 +1,9 @@
+//! Collects, keeps and answers: scrapes, tails, rules, and the HTTP APIs of Prometheus, Loki, Tempo and OTLP.
+
+mod ingest_api;
+mod loki_api;
+mod prometheus_api;
+mod rules;
+mod scrape;
+mod tail;
+mod tempo_api;

@@ -1,0 +1,1 @@
+//! Evaluates rule groups and tells of alerts.

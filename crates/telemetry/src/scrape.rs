@@ -1,0 +1,1 @@
+//! Asks targets for their metrics.

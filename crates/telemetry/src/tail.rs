@@ -1,0 +1,1 @@
+//! Takes the lines that replicas, stores and the ingress write.

@@ -1,0 +1,1 @@
+//! Tempo's and Jaeger's HTTP APIs.

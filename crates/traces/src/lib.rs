@@ -1,0 +1,1 @@
+//! The store of spans, and questions to it.

@@ -1,0 +1,1 @@
+//! The store of samples, in the format of Prometheus.
