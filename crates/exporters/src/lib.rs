@@ -7,8 +7,10 @@
 
 mod families;
 mod host;
+mod replicas;
 mod root;
 
 pub use families::{Families, Family};
 pub use host::Host;
+pub use replicas::{Replica, Replicas};
 pub use root::Root;

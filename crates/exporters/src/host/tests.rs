@@ -12,8 +12,11 @@ fn machine(files: &[(&str, &str)]) -> (tempfile::TempDir, Host) {
     (folder, host)
 }
 
+/// Name, labels, value.
+type Expected<'a> = (&'a str, &'a [(&'a str, &'a str)], f64);
+
 #[track_caller]
-fn check(files: &[(&str, &str)], expected: &[(&str, &[(&str, &str)], f64)]) {
+fn check(files: &[(&str, &str)], expected: &[Expected<'_>]) {
     let (_folder, host) = machine(files);
     let families = host.collect(Timestamp(5_500));
     for (name, labels, value) in expected {
