@@ -7,6 +7,9 @@
 
 mod families;
 mod host;
+pub mod pgbouncer;
+pub mod postgres;
+pub mod redis;
 mod replicas;
 mod root;
 
