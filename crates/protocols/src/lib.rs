@@ -4,8 +4,10 @@
 //! that the caller gives, and what is refused is refused in one sentence.
 
 pub mod exposition;
+pub mod grpc;
 mod label_pairs;
 pub mod loki_push;
+pub mod otlp;
 pub mod remote_write;
 mod snappy;
 mod wire;

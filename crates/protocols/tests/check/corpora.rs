@@ -47,6 +47,11 @@ fn loki_push() {
     replay("loki_push", invariants::loki_push);
 }
 
+#[test]
+fn otlp() {
+    replay("otlp", invariants::otlp);
+}
+
 proptest! {
     #[test]
     fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
@@ -54,5 +59,6 @@ proptest! {
         invariants::openmetrics(&bytes);
         invariants::remote_write(&bytes);
         invariants::loki_push(&bytes);
+        invariants::otlp(&bytes);
     }
 }

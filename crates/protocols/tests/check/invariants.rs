@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use wharf_protocols::exposition::{self, Family, FamilySample, Format, Item};
-use wharf_protocols::{loki_push, remote_write};
+use wharf_protocols::{grpc, loki_push, otlp, remote_write};
 
 /// What is read as text is written and read again as the same.
 pub(crate) fn exposition_text(bytes: &[u8]) {
@@ -113,4 +113,39 @@ pub(crate) fn loki_push(bytes: &[u8]) {
             assert!(!named.value(loki_push::SERVICE_NAME).is_empty());
         }
     }
+}
+
+/// Every signal, as Protocol Buffers and as JSON.
+pub(crate) fn otlp(bytes: &[u8]) {
+    let limits = otlp::Limits {
+        read_bytes: 4 << 20,
+        signal_bytes: 4 << 20,
+    };
+    for encoding in [otlp::Encoding::Protobuf, otlp::Encoding::Json] {
+        if let Ok((spans, _)) = otlp::decode_traces(bytes, encoding, limits) {
+            for again in [otlp::Encoding::Protobuf, otlp::Encoding::Json] {
+                let body = otlp::encode_spans(&spans, again);
+                // What is written says more than what was read has to.
+                let limits = otlp::Limits {
+                    read_bytes: 1 << 30,
+                    signal_bytes: 1 << 30,
+                };
+                let (read, rejected) = otlp::decode_traces(&body, again, limits).expect("its own");
+                assert_eq!(rejected.count, 0);
+                assert_eq!(format!("{read:?}"), format!("{spans:?}"));
+            }
+        }
+        if let Ok((streams, _)) = otlp::decode_logs(bytes, encoding, limits, 1) {
+            for (labels, entries) in &streams {
+                assert!(!labels.value("service_name").is_empty() && !entries.is_empty());
+            }
+        }
+        if let Ok(batch) = otlp::decode_metrics(bytes, encoding, limits) {
+            for sample in &batch.samples {
+                assert!(!sample.labels.name().is_empty());
+            }
+            let _answer = otlp::response(otlp::Signal::Metrics, &batch.rejected, encoding);
+        }
+    }
+    let _either = grpc::next_frame(bytes, 100);
 }
