@@ -71,7 +71,7 @@ struct Parser {
 
 /// What ends a list of nodes.
 #[derive(Debug, PartialEq)]
-enum End {
+enum Until {
     Source,
     End,
     Else,
@@ -102,12 +102,12 @@ fn parse(text: &str) -> Result<Template, String> {
     };
     let (nodes, end) = parser.nodes()?;
     match end {
-        End::Source => Ok(Template {
+        Until::Source => Ok(Template {
             nodes,
             defined: parser.defined,
         }),
-        End::End => Err("unexpected {{end}}".to_owned()),
-        End::Else => Err("unexpected {{else}}".to_owned()),
+        Until::End => Err("unexpected {{end}}".to_owned()),
+        Until::Else => Err("unexpected {{else}}".to_owned()),
     }
 }
 
@@ -138,11 +138,11 @@ impl Parser {
     }
 
     /// Nodes up to `{{end}}`, `{{else`, or the end of the text. Of `{{else` the rest of the action is not read.
-    fn nodes(&mut self) -> Result<(Vec<Node>, End), String> {
+    fn nodes(&mut self) -> Result<(Vec<Node>, Until), String> {
         let mut nodes = vec![];
         loop {
             match self.next() {
-                None => return Ok((nodes, End::Source)),
+                None => return Ok((nodes, Until::Source)),
                 Some(Token::Text(text)) => nodes.push(Node::Text(text)),
                 Some(_) => {
                     self.skip_space();
@@ -159,7 +159,7 @@ impl Parser {
     }
 
     /// What follows `{{`.
-    fn keyword(&mut self, keyword: &str, nodes: &mut Vec<Node>) -> Result<Option<End>, String> {
+    fn keyword(&mut self, keyword: &str, nodes: &mut Vec<Node>) -> Result<Option<Until>, String> {
         let is_keyword = matches!(
             keyword,
             "end"
@@ -179,9 +179,9 @@ impl Parser {
         match keyword {
             "end" => {
                 self.close("end")?;
-                return Ok(Some(End::End));
+                return Ok(Some(Until::End));
             }
-            "else" => return Ok(Some(End::Else)),
+            "else" => return Ok(Some(Until::Else)),
             "if" | "with" => nodes.push(self.branch(keyword == "with")?),
             "range" => nodes.push(self.range()?),
             "break" | "continue" => {
@@ -221,7 +221,7 @@ impl Parser {
         let ranges = std::mem::take(&mut self.ranges);
         self.deeper()?;
         let (nodes, end) = self.nodes()?;
-        if end != End::End {
+        if end != Until::End {
             return Err("unexpected end of {{define}}".to_owned());
         }
         self.depth -= 1;
@@ -290,11 +290,11 @@ impl Parser {
     }
 
     /// What follows `{{else`, if that is what ended the first part.
-    fn otherwise(&mut self, end: End, of_branch: Option<bool>) -> Result<Vec<Node>, String> {
+    fn otherwise(&mut self, end: Until, of_branch: Option<bool>) -> Result<Vec<Node>, String> {
         match end {
-            End::End => return Ok(vec![]),
-            End::Source => return Err("unexpected EOF".to_owned()),
-            End::Else => {}
+            Until::End => return Ok(vec![]),
+            Until::Source => return Err("unexpected EOF".to_owned()),
+            Until::Else => {}
         }
         self.skip_space();
         // `{{else if}}` is an `if` of its own that shares the `{{end}}`.
@@ -308,7 +308,7 @@ impl Parser {
         self.close("else")?;
         let (nodes, end) = self.nodes()?;
         match end {
-            End::End => Ok(nodes),
+            Until::End => Ok(nodes),
             _ => Err("expected end; found {{else}} or the end of the text".to_owned()),
         }
     }
@@ -340,14 +340,11 @@ impl Parser {
                 _ if names.len() == 2 => return Err("expected := behind variables".to_owned()),
                 _ => None,
             };
-            match declares {
-                Some(declares) => {
-                    self.next();
-                    pipeline.assigns = !declares;
-                    pipeline.variables = names;
-                    first = self.operands()?;
-                }
-                None => {}
+            if let Some(declares) = declares {
+                self.next();
+                pipeline.assigns = !declares;
+                pipeline.variables = names;
+                first = self.operands()?;
             }
         }
         pipeline.commands.push(first);

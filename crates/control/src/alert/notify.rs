@@ -321,11 +321,29 @@ impl Notifier {
         alerts.filter(|alert| alert.ends_at.is_none())
     }
 
-    /// Whether an alert is kept back by another one that fires.
+    /// What fires and is kept back by something worse.
     #[must_use]
-    pub fn is_inhibited(&self, policy: &Policy, labels: &Labels) -> bool {
+    pub fn muted(&self, policy: &Policy) -> BTreeSet<Fingerprint> {
         let firing = self.firing().map(|alert| &alert.labels);
-        Inhibitions::of(&policy.inhibitions, firing).mute(labels)
+        let inhibitions = Inhibitions::of(&policy.inhibitions, firing.clone());
+        firing
+            .filter(|labels| inhibitions.mute(labels))
+            .map(Fingerprint::of)
+            .collect()
+    }
+
+    /// Whether this has to be written down, where `saved` was. What alerts say changes with every evaluation, and need not.
+    #[must_use]
+    pub fn differs(&self, saved: &Self) -> bool {
+        let alerts = |notifier: &Self| -> Vec<(Fingerprint, Option<Timestamp>)> {
+            let alerts = notifier.alerts.iter();
+            alerts
+                .map(|(fingerprint, tracked)| (*fingerprint, tracked.alert.ends_at))
+                .collect()
+        };
+        self.groups != saved.groups
+            || self.silences != saved.silences
+            || alerts(self) != alerts(saved)
     }
 
     /// The groups, by receiver and key.
