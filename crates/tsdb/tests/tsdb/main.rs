@@ -1,0 +1,8 @@
+//! The store as its users see it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod model;
+mod promtool;
+mod store;
+mod stores;
