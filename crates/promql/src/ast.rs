@@ -187,14 +187,19 @@ impl Selector {
         }
     }
 
-    /// The labels that `absent` gives: those that are said by exactly one `=`.
+    /// The labels that `absent` gives: those that `=` says, unless something else is said of them after. What excludes comes
+    /// last, wherever it is written: so it is in Prometheus, whose store puts it there.
     pub(crate) fn absent_labels(&self) -> Labels {
+        use wharf_signal::MatchOp::{Equal, NotEqual, NotRegex};
+        let excludes = |m: &&Matcher| matches!(m.op, NotEqual | NotRegex);
+        let matchers = || self.matchers.iter().filter(|m| m.name != NAME);
+        let first = matchers().filter(|m| !excludes(m));
         let mut labels = Labels::empty().edit();
         let mut seen: Vec<&str> = Vec::new();
-        for matcher in self.matchers.iter().filter(|m| m.name != NAME) {
+        for matcher in first.chain(matchers().filter(excludes)) {
             let name = matcher.name.as_str();
-            if matcher.op == wharf_signal::MatchOp::Equal && !seen.contains(&name) {
-                labels.set(name, matcher.value.clone());
+            if matcher.op == Equal && !seen.contains(&name) {
+                labels.set(name, matcher.value.as_str());
                 seen.push(name);
             } else {
                 labels.remove(name);

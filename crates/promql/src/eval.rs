@@ -227,8 +227,8 @@ impl<'a> Evaluator<'a> {
     /// An expression of numbers: one for each step.
     fn scalar(&mut self, expr: &'a Expr, grid: Grid) -> Result<Vec<f64>, EvalError> {
         self.budget.work(grid.steps)?;
-        if grid.steps > 1 && invariant::is_invariant(expr) {
-            let value = self.scalar(expr, Grid { steps: 1, ..grid })?;
+        if grid.is_range && invariant::is_invariant(expr) {
+            let value = self.scalar(expr, grid.first())?;
             let value = value.first().copied().unwrap_or(f64::NAN);
             self.budget.take(grid.steps)?;
             return Ok(vec![value; grid.steps]);
@@ -256,9 +256,9 @@ impl<'a> Evaluator<'a> {
     /// An expression of series: those that have samples, with distinct labels.
     fn vector(&mut self, expr: &'a Expr, grid: Grid) -> Result<Vec<Row>, EvalError> {
         self.budget.work(grid.steps)?;
-        if grid.steps > 1 && invariant::is_invariant(expr) {
+        if grid.is_range && invariant::is_invariant(expr) {
             let held = self.budget.held();
-            let mut rows = self.vector(expr, Grid { steps: 1, ..grid })?;
+            let mut rows = self.vector(expr, grid.first())?;
             self.budget
                 .set(held.saturating_add(rows.len().saturating_mul(grid.steps)))?;
             for row in &mut rows {

@@ -134,11 +134,7 @@ impl<'a> Evaluator<'a> {
                             return Ok(vec![Row { values, ..row }]);
                         }
                     };
-                    return self.mapped(rows, |_, value| {
-                        #[expect(clippy::cast_possible_truncation, reason = "saturates")]
-                        let seconds = (value as i64).clamp(-MAX_SECONDS, MAX_SECONDS);
-                        of_date(Date::new(seconds))
-                    });
+                    return self.mapped(rows, |_, value| of_date(Date::new(whole(value))));
                 }
                 let (Some(function), [vector]) = (float_function(name), args) else {
                     return Err(EvalError::invalid(format!("unknown function {name}")));
@@ -198,8 +194,10 @@ impl<'a> Evaluator<'a> {
         grid: Grid,
     ) -> Result<Vec<Row>, EvalError> {
         let mut rows = self.vector(vector, grid)?;
-        if grid.steps > 1 {
+        if grid.is_range {
             self.notes.add(Note::SortInRange, call.at);
+        }
+        if grid.steps > 1 {
             return Ok(rows);
         }
         let name = call.function.name;
@@ -229,8 +227,16 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-/// Beyond a million years from now no calendar means anything.
-const MAX_SECONDS: i64 = 1 << 45;
+/// The whole number towards zero; what 64 bits cannot hold is the least of them, as Go has it on most machines.
+fn whole(value: f64) -> i64 {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    #[expect(clippy::cast_possible_truncation, reason = "checked right here")]
+    if (-LIMIT..LIMIT).contains(&value) {
+        value as i64
+    } else {
+        i64::MIN
+    }
+}
 
 #[expect(clippy::cast_precision_loss, reason = "times are floats in PromQL")]
 fn seconds(millis: i64) -> f64 {

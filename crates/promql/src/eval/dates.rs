@@ -5,6 +5,10 @@
 
 const DAY: i64 = 86_400;
 
+/// Days from the first one that Go's calendar knows, 292 277 022 400 years before 0000-03-01, to the Unix epoch. What lies
+/// before comes out as 2^64 seconds later there, and so it does here.
+const DAYS_BEFORE: i128 = 292_277_022_400 / 400 * 146_097 + 719_468;
+
 /// A time taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Date {
@@ -19,7 +23,12 @@ pub(super) struct Date {
 impl Date {
     /// Of seconds since the Unix epoch.
     pub(super) fn new(seconds: i64) -> Self {
-        let days = seconds.div_euclid(DAY);
+        let mut seconds = i128::from(seconds);
+        if seconds + DAYS_BEFORE * i128::from(DAY) < 0 {
+            seconds += 1 << 64;
+        }
+        let narrow = |value: i128| i64::try_from(value).unwrap_or_default();
+        let days = narrow(seconds.div_euclid(i128::from(DAY)));
         let shifted = days + 719_468;
         let era = shifted.div_euclid(146_097);
         let of_era = shifted.rem_euclid(146_097);
@@ -38,7 +47,7 @@ impl Date {
             month,
             day,
             days,
-            second: seconds.rem_euclid(DAY),
+            second: narrow(seconds.rem_euclid(i128::from(DAY))),
         }
     }
 
@@ -103,5 +112,6 @@ mod tests {
         check(1_704_067_199, "2023-12-31T23:59:59Z", 0, 365);
         check(4_107_542_399, "2100-02-28T23:59:59Z", 0, 59);
         assert_eq!(Date::new(951_782_400).days_in_month(), 29);
+        assert_eq!(Date::new(i64::MIN).day_of_year(), 339);
     }
 }

@@ -35,10 +35,8 @@ fn is_constant(expr: &Expr) -> bool {
         Expr::Call(call) => {
             !OF_TIME.contains(&call.function.name) && call.args.iter().all(is_constant)
         }
-        Expr::Aggregate(aggregate) => {
-            is_constant(&aggregate.expr)
-                && aggregate.parameter.as_ref().is_none_or(|p| is_constant(p))
-        }
+        // Its parameter does not count in Prometheus either: `topk(scalar(a), b @ 0)` takes that of the first step.
+        Expr::Aggregate(aggregate) => is_constant(&aggregate.expr),
         Expr::Binary(binary) => is_constant(&binary.lhs) && is_constant(&binary.rhs),
         Expr::Unary(unary) => is_constant(&unary.expr),
         Expr::Paren(paren) => is_constant(&paren.expr),

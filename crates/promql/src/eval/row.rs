@@ -27,6 +27,8 @@ pub(super) struct Grid {
     pub(super) step: i64,
     /// How many.
     pub(super) steps: usize,
+    /// Whether more than one time was asked for, though only one may fit.
+    pub(super) is_range: bool,
 }
 
 impl Grid {
@@ -36,6 +38,7 @@ impl Grid {
             start: at,
             step: 1,
             steps: 1,
+            is_range: false,
         }
     }
 
@@ -47,7 +50,17 @@ impl Grid {
             start,
             step: step.max(1),
             steps,
+            is_range: end != start,
         })
+    }
+
+    /// Its first time alone.
+    pub(super) fn first(self) -> Self {
+        Self {
+            steps: 1,
+            is_range: false,
+            ..self
+        }
     }
 
     #[inline]

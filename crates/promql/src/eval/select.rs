@@ -160,7 +160,8 @@ impl<'a> Evaluator<'a> {
         selector: &'a Selector,
         grid: Grid,
     ) -> Result<Vec<Row>, EvalError> {
-        self.instants(selector, grid, |sample| sample.v)
+        let times = self.times(&selector.shift, grid);
+        self.instants(selector, times, |sample| sample.v)
     }
 
     /// The times of the samples, in seconds, instead of their values.
@@ -169,17 +170,18 @@ impl<'a> Evaluator<'a> {
         selector: &'a Selector,
         grid: Grid,
     ) -> Result<Vec<Row>, EvalError> {
+        let times = self.times(&selector.shift, grid);
         #[expect(clippy::cast_precision_loss, reason = "times are floats in PromQL")]
-        self.instants(selector, grid, |sample| sample.t as f64 / 1000.0)
+        self.instants(selector, times, |sample| sample.t as f64 / 1000.0)
     }
 
     fn instants(
         &mut self,
         selector: &'a Selector,
-        grid: Grid,
+        times: Times,
         value: impl Fn(&Sample) -> f64,
     ) -> Result<Vec<Row>, EvalError> {
-        let times = self.times(&selector.shift, grid);
+        let grid = times.grid;
         let lookback = self.lookback;
         let mut rows = Vec::new();
         let start = times.end(0) - lookback + 1;
