@@ -33,11 +33,42 @@ impl LogSource for LogStore {
         interrupt: &dyn Interrupt,
         visit: &mut LogVisit<'_>,
     ) -> Result<(), SourceError> {
+        self.ordered(select, Order::Time, interrupt, visit)
+    }
+
+    fn visit_unordered(
+        &self,
+        select: LogSelect<'_>,
+        interrupt: &dyn Interrupt,
+        visit: &mut LogVisit<'_>,
+    ) -> Result<(), SourceError> {
+        self.ordered(select, Order::Any, interrupt, visit)
+    }
+}
+
+/// In which order entries are given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// By time, over all streams.
+    Time,
+    /// Each block as a whole, as soon as it is open.
+    Any,
+}
+
+impl LogStore {
+    fn ordered(
+        &self,
+        select: LogSelect<'_>,
+        order: Order,
+        interrupt: &dyn Interrupt,
+        visit: &mut LogVisit<'_>,
+    ) -> Result<(), SourceError> {
         let wanted = Wanted::new(select.start, select.end, select.contains, select.metadata);
         let snapshot = self.0.snapshot(select.matchers, &wanted);
         let mut merge = Merge {
             inner: &self.0,
             select,
+            order,
             wanted,
             opener: opener()?,
             heap: BinaryHeap::new(),
@@ -115,6 +146,7 @@ impl Ord for Item {
 struct Merge<'a> {
     inner: &'a Inner,
     select: LogSelect<'a>,
+    order: Order,
     wanted: Wanted<'a>,
     opener: Opener,
     heap: BinaryHeap<Item>,
@@ -126,7 +158,7 @@ struct Merge<'a> {
 
 impl Merge<'_> {
     fn backward(&self) -> bool {
-        self.select.direction == Direction::Backward
+        self.order == Order::Time && self.select.direction == Direction::Backward
     }
 
     /// The place of something whose times lie between these.
@@ -187,6 +219,10 @@ impl Merge<'_> {
 
     /// Divides the memory among as many streams.
     fn share(&mut self, streams: usize) {
+        if self.order == Order::Any {
+            // One is open at a time.
+            return;
+        }
         let share = self.inner.options.query_bytes / streams.max(1);
         self.slice = self.slice.min(share.max(LEAST_SLICE));
     }
@@ -318,11 +354,13 @@ impl Merge<'_> {
             more,
         };
         if let Some(row) = cursor.row() {
-            let key = Key {
-                time: self.turned(row.nanos),
-                open: true,
-                ..key
+            let time = match self.order {
+                Order::Time => self.turned(row.nanos),
+                // Before everything else.
+                Order::Any => i64::MIN,
             };
+            let open = self.order == Order::Time;
+            let key = Key { time, open, ..key };
             self.add(key, Source::Rows(cursor));
         }
         Ok(())
@@ -340,7 +378,8 @@ impl Merge<'_> {
         entry: &mut LogEntry,
         visit: &mut LogVisit<'_>,
     ) -> Result<ControlFlow<()>, SourceError> {
-        let bound = self.heap.peek().map(|item| item.key.0);
+        let next = self.heap.peek().map(|item| item.key.0);
+        let bound = next.filter(|_| self.order == Order::Time);
         while let Some(row) = cursor.row() {
             key.time = self.turned(row.nanos);
             if bound.is_some_and(|bound| bound < key) {

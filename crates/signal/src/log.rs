@@ -35,8 +35,7 @@ pub struct LogSelect<'a> {
     pub end: i64,
     /// The order over all streams.
     pub direction: Direction,
-    /// Texts that each line that is wanted contains. A hint: a store may leave out blocks that cannot hold one, and gives
-    /// others whole.
+    /// Texts that each line that is wanted contains. A hint: a store may leave out lines that do not, and need not.
     pub contains: &'a [String],
     /// Values of structured metadata that each wanted entry has, as names and values. A hint like `contains`.
     pub metadata: &'a [(String, String)],
@@ -48,7 +47,7 @@ pub type LogVisit<'v> = dyn FnMut(&Labels, &LogEntry) -> ControlFlow<()> + 'v;
 /// A store of log lines.
 pub trait LogSource: Send + Sync {
     /// Gives every entry of the streams that match, in the order of time over all streams, until `visit` breaks. Entries of one time and
-    /// stream keep the order in which they came.
+    /// stream keep the order in which they came; backward is the exact reverse of forward.
     ///
     /// # Errors
     /// The store failed, or `interrupt` said so.
@@ -58,4 +57,18 @@ pub trait LogSource: Send + Sync {
         interrupt: &dyn Interrupt,
         visit: &mut LogVisit<'_>,
     ) -> Result<(), SourceError>;
+
+    /// As [`LogSource::visit`], but in whatever order costs least: entries of one stream follow each other for a while, so that who
+    /// counts them need not look up the stream for each. `direction` says nothing.
+    ///
+    /// # Errors
+    /// As [`LogSource::visit`].
+    fn visit_unordered(
+        &self,
+        select: LogSelect<'_>,
+        interrupt: &dyn Interrupt,
+        visit: &mut LogVisit<'_>,
+    ) -> Result<(), SourceError> {
+        self.visit(select, interrupt, visit)
+    }
 }

@@ -2,6 +2,7 @@
 
 mod crash;
 mod damage;
+mod full;
 mod limits;
 mod model;
 mod retention;

@@ -89,6 +89,27 @@ fn check(store: &LogStore, model: &Model, range: (i64, i64), needles: &[String])
     assert!(backward.is_sorted_by_key(|(_, e)| e.nanos));
     assert_eq!(by_stream(&backward), by_stream(&forward));
 
+    let select = LogSelect {
+        matchers: &[],
+        start: range.0,
+        end: range.1,
+        direction: Direction::Backward,
+        contains: &[],
+        metadata: &[],
+    };
+    let mut unordered = Vec::new();
+    let mut visit = |labels: &Labels, entry: &LogEntry| {
+        unordered.push((labels.clone(), entry.clone()));
+        ControlFlow::Continue(())
+    };
+    store.visit_unordered(select, &(), &mut visit).expect("an answer");
+    let sorted = |all: &[(Labels, LogEntry)]| {
+        let mut all: Vec<_> = all.iter().map(|(l, e)| (l.clone(), e.nanos, e.line.clone())).collect();
+        all.sort();
+        all
+    };
+    assert_eq!(sorted(&unordered), sorted(&forward));
+
     let some = [Matcher::new("app", MatchOp::Regex, "a1|a[2]").expect("a matcher")];
     let matching = ask(store, &some, range, Direction::Forward);
     let expected = model.ordered(|l, e| within(e) && some[0].matches_labels(l));
