@@ -27,6 +27,7 @@ mod references;
 mod rollout;
 mod routes;
 mod scale;
+mod scraped;
 mod secrets;
 mod services;
 mod stores;

@@ -12,6 +12,7 @@ mod probe;
 mod project;
 mod route;
 mod scale;
+mod scraped;
 mod secret;
 mod service;
 mod store;
@@ -36,6 +37,7 @@ pub use probe::{ExecCheck, HttpCheck, PortReference, Probe, Probes, TcpCheck};
 pub use project::{Environment, Overlay, Patch, RECORDS, Spec, Target};
 pub use route::{Headers, Limits, Route, RouteTarget, Tls};
 pub use scale::{Queue, Scale, ScaleMetric, ScalePace};
+pub use scraped::{LabelName, MetricsUrl, ScrapeTarget};
 pub use secret::{Secret, SecretProvider, SecretStore};
 pub use service::{
     ARGUMENT_MAX_BYTES, Command, Metrics, Need, Needs, Release, Resources, Rollout, Schedule,

@@ -59,6 +59,7 @@ const PLACES: &[(&str, &str)] = &[
     ("Telemetry", "`telemetry`"),
     ("Logs", "`telemetry.logs`"),
     ("Thresholds", "`telemetry.thresholds`"),
+    ("ScrapeTarget", "`telemetry.targets[]`"),
     ("Objective", "`objectives[]`"),
     ("Alert", "`alerts[]`"),
     ("Receiver", "`notify.NAME`"),

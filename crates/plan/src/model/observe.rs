@@ -1,5 +1,6 @@
 //! What is watched: metrics, logs, traces; objectives, alerts, and who hears of them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,44 @@ pub struct Telemetry {
     pub traces: Percent,
     /// When the built-in alerts fire.
     pub thresholds: Thresholds,
+    /// What is scraped beside the services, in the order of the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<ScrapeTarget>,
+    /// Files of more, relative to the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub target_files: Vec<TargetFile>,
+}
+
+/// Something that tells metrics and is no service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScrapeTarget {
+    /// The label `job` of its series; unique.
+    pub job: Name,
+    /// Where it tells them: `http://…` or `https://…`.
+    pub urls: Vec<String>,
+    /// Labels that all its series get.
+    pub labels: BTreeMap<String, String>,
+    /// From scrape to scrape.
+    #[serde(with = "wharf_base::duration")]
+    pub interval: Duration,
+    /// For a whole answer; at most the interval.
+    #[serde(with = "wharf_base::duration")]
+    pub timeout: Duration,
+    /// Whether its own labels win.
+    pub honor_labels: bool,
+    /// Whether its own times count.
+    pub honor_timestamps: bool,
+    /// How many samples a scrape may have; none: no limit.
+    pub sample_limit: Option<u32>,
+}
+
+/// A file of targets in the form of Prometheus's `file_sd_configs`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TargetFile {
+    /// The job of those that name none; unique.
+    pub job: Name,
+    /// The file, relative to `wharf.yaml`.
+    pub path: String,
 }
 
 /// When the built-in alerts fire.

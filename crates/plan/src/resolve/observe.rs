@@ -15,7 +15,7 @@ use crate::model::{Alert, Indicator, Objective, Severity, Telemetry, Thresholds}
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// As Prometheus' own examples; half of it is the shortest look that a rule of one minute needs.
-const SCRAPE_INTERVAL: Duration = Duration::from_secs(15);
+pub(super) const SCRAPE_INTERVAL: Duration = Duration::from_secs(15);
 /// As Prometheus.
 const RETENTION: Duration = Duration::from_secs(15 * 86_400);
 const STORAGE: Bytes = Bytes(50 << 30);
@@ -82,6 +82,8 @@ impl Resolver<'_> {
             logs_archive: archive.unwrap_or(LOGS_ARCHIVE.max(hot)),
             traces: typed.traces.value().copied().unwrap_or(TRACES),
             thresholds: thresholds(typed.thresholds.value()),
+            targets: self.scrape_targets(typed),
+            target_files: self.target_files(typed),
         }
     }
 

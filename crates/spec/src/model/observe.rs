@@ -5,7 +5,8 @@ use std::time::Duration;
 use wharf_base::ids::Name;
 use wharf_base::units::{Bytes, Percent};
 
-use crate::decode::{Email, FromText, Line, OneOrMany, Refusal, record, words};
+use super::scraped::ScrapeTarget;
+use crate::decode::{Email, FromText, Line, List, OneOrMany, Refusal, record, words};
 use serde_json::{Value, json};
 
 record! {
@@ -32,6 +33,15 @@ record! {
         /// When the built-in alerts fire.
         [example "{ error_rate: 2%, latency: 300ms }"]
         thresholds: Thresholds,
+        /// What is scraped beside the services.
+        [also "scrape_configs" "static_configs"]
+        [example "[{ job: billing, url: \"http://10.0.0.7:9100/metrics\" }]"]
+        targets: List<ScrapeTarget>,
+        /// Files of more such, in Prometheus's form: `[{ targets: [host:port], labels: {} }]` as YAML or JSON, relative to
+        /// `wharf.yaml`; read again when they change. The job is called as the file, without its ending.
+        [also "file_sd_configs" "files"]
+        [example "targets/machines.yaml"]
+        target_files: OneOrMany<String>,
     }
     later { "exporters", "dashboards", "otlp" }
 }

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use wharf_base::ids::Name;
 
 use super::{
-    build, cloud, delivery, kubernetes, load, network, observe, probe, route, scale, secret,
-    service, store, volume,
+    build, cloud, delivery, kubernetes, load, network, observe, probe, route, scale, scraped,
+    secret, service, store, volume,
 };
 use crate::decode::{Decode, Definitions, List, RecordInfo, Table, Word, record, words};
 use crate::diagnostic::Findings;
@@ -260,6 +260,7 @@ pub const RECORDS: &[&RecordInfo] = &[
     &observe::Telemetry::INFO,
     &observe::Logs::INFO,
     &observe::Thresholds::INFO,
+    &scraped::ScrapeTarget::INFO,
     &observe::Objective::INFO,
     &observe::Alert::INFO,
     &observe::Receiver::INFO,
