@@ -6,4 +6,4 @@ mod prometheus_api;
 mod rules;
 pub mod scrape;
 mod tail;
-mod tempo_api;
+pub mod tempo_api;

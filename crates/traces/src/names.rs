@@ -10,7 +10,7 @@ use crate::block::{Index, Stats};
 use crate::codec::{self, SpanRef, ValueRef};
 use crate::store::TraceStore;
 use crate::tags::Scope;
-use crate::traceql::Field;
+use crate::traceql::{Field, Query};
 
 /// Values of an attribute that are listed: more is no list to choose from.
 const VALUES_MAX: usize = 1_000;
@@ -106,13 +106,15 @@ impl TraceStore {
         tags
     }
 
-    /// Values of an attribute or of a fact about spans, the newest blocks first, a thousand at most.
+    /// Values of an attribute or of a fact about spans, the newest blocks first, a thousand at most. Only of spans that may be what
+    /// `query` looks for, if there is one.
     ///
     /// # Errors
     /// `interrupt` said so.
     pub fn tag_values(
         &self,
         field: &Field,
+        query: Option<&Query>,
         range: Range,
         interrupt: &dyn Interrupt,
     ) -> Result<BTreeSet<TagValue>, Interrupted> {
@@ -124,9 +126,9 @@ impl TraceStore {
                 stopped = Some(error);
                 return ControlFlow::Break(());
             }
-            if range.has(span) {
+            if range.has(span) && query.is_none_or(|query| query.may_begin_with(span)) {
                 field.values_of(span, &mut |value| {
-                    values.extend(tag_value(value));
+                    values.extend(tag_value(value, field));
                 });
             }
             if values.len() >= VALUES_MAX {
@@ -204,8 +206,10 @@ impl TraceStore {
     }
 }
 
-fn tag_value(value: ValueRef<'_>) -> Option<TagValue> {
+fn tag_value(value: ValueRef<'_>, field: &Field) -> Option<TagValue> {
     let kind = match value {
+        _ if field.is_keyword() => "keyword",
+        _ if field.is_duration() => "duration",
         ValueRef::Text(_) => "string",
         ValueRef::Bool(_) => "bool",
         ValueRef::Int(_) => "int",

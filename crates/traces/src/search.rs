@@ -69,13 +69,40 @@ impl Conditions {
     /// At least this long.
     #[must_use]
     pub fn min_duration(self, least: Duration) -> Self {
-        self.duration(Op::GreaterEqual, least)
+        self.long(FieldKind::Duration, Op::GreaterEqual, least)
     }
 
     /// At most this long.
     #[must_use]
     pub fn max_duration(self, most: Duration) -> Self {
-        self.duration(Op::LessEqual, most)
+        self.long(FieldKind::Duration, Op::LessEqual, most)
+    }
+
+    /// The name of the trace's root.
+    #[must_use]
+    pub fn root_name(self, name: &str) -> Self {
+        let name = Static::Text(name.to_owned());
+        self.with(Expr::Compare(Field(FieldKind::RootName), Op::Equal, name))
+    }
+
+    /// The service of the trace's root.
+    #[must_use]
+    pub fn root_service(self, name: &str) -> Self {
+        let field = Field(FieldKind::RootService);
+        let name = Static::Text(name.to_owned());
+        self.with(Expr::Compare(field, Op::Equal, name))
+    }
+
+    /// The whole trace took at least this long.
+    #[must_use]
+    pub fn min_trace(self, least: Duration) -> Self {
+        self.long(FieldKind::TraceDuration, Op::GreaterEqual, least)
+    }
+
+    /// The whole trace took at most this long.
+    #[must_use]
+    pub fn max_trace(self, most: Duration) -> Self {
+        self.long(FieldKind::TraceDuration, Op::LessEqual, most)
     }
 
     /// How it ended.
@@ -108,10 +135,9 @@ impl Conditions {
         Query::of(self.found)
     }
 
-    fn duration(self, op: Op, than: Duration) -> Self {
+    fn long(self, of: FieldKind, op: Op, than: Duration) -> Self {
         let nanos = i64::try_from(than.as_nanos()).unwrap_or(i64::MAX);
-        let field = Field(FieldKind::Duration);
-        self.with(Expr::Compare(field, op, Static::Duration(nanos)))
+        self.with(Expr::Compare(Field(of), op, Static::Duration(nanos)))
     }
 
     fn with(mut self, expr: Expr) -> Self {

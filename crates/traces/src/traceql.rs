@@ -194,6 +194,13 @@ impl Query {
     }
 }
 
+/// Reads a duration as Go and TraceQL write it: `1h30m`, `1.5s`, `100ms`.
+#[must_use]
+pub fn duration(text: &str) -> Option<std::time::Duration> {
+    let nanos = lexer::duration(text)?;
+    Some(std::time::Duration::from_nanos(u64::try_from(nanos).ok()?))
+}
+
 impl Field {
     /// Reads the name of a fact or an attribute, as TraceQL writes it.
     ///

@@ -12,7 +12,7 @@ fn a_line_tells_of_the_span_that_the_replica_was_told_of() {
     let mut wire = Wire::connect(ingress.http());
     let trace = "0af7651916cd43dd8448eb211c80319c";
     let mut sent = |path: &str, traceparent: &str| {
-        wire.send(&format!(
+        wire.send(format!(
             "GET {path} HTTP/1.1\r\nHost: a\r\n{traceparent}tracestate: a=b\r\n\r\n"
         ));
         let echoed = wire.answer().text().to_owned();

@@ -146,7 +146,9 @@ fn names_and_values_are_listed() {
         assert!(tags.contains(&(Scope::Resource, "host.name".to_owned())));
         let values = |name: &str| -> Vec<String> {
             let field = Field::parse(name).expect(name);
-            let values = store.tag_values(&field, Range::ALL, &()).expect("values");
+            let values = store
+                .tag_values(&field, None, Range::ALL, &())
+                .expect("values");
             values.into_iter().map(|value| value.text).collect()
         };
         assert_eq!(values(".http.route"), ["/r/0", "/r/1", "/r/2"]);
