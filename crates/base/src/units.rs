@@ -244,7 +244,7 @@ impl fmt::Display for Rate {
 }
 
 /// A part of a hundred with up to three decimals: `70%`, `99.95%`; at most 100%.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Percent {
     /// In thousandths of a percent: 99.9% is 99,900.
     pub thousandths: u32,

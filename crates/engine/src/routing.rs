@@ -116,6 +116,7 @@ impl Engine {
             routes: self.routes(&plan),
             upstreams: self.upstreams(),
             certificates: vec![],
+            traces: plan.telemetry.traces,
         };
         if config.listeners.contains_key(HTTPS) {
             config.certificates = self.certificates(&plan);

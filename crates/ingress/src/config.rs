@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use wharf_base::units::Percent;
 
 /// Everything that the ingress serves. Swapped in as one; requests under way keep the one they began with.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -24,6 +25,9 @@ pub struct Config {
     pub upstreams: BTreeMap<String, Upstream>,
     /// PEM files of the certificates for TLS listeners; chosen by SNI.
     pub certificates: Vec<Certificate>,
+    /// Which part of the traces that begin here is sampled; where a caller began one, it has decided.
+    #[serde(default)]
+    pub traces: Percent,
 }
 
 /// What a listener serves.

@@ -275,7 +275,11 @@ mod tests {
             tls: false,
             trusted,
             request_id: &HeaderValue::from_static("i"),
-            trace: &Trace::new(None, &mut fastrand::Rng::with_seed(1)),
+            trace: &Trace::new(
+                None,
+                crate::ids::Sampling::of(wharf_base::units::Percent::whole(100)),
+                &mut fastrand::Rng::with_seed(1),
+            ),
             added: &[],
         };
         let head = head.write();

@@ -3,6 +3,7 @@
 //! `X-Trace-ID` is the trace id of `traceparent`, the same 128 bits, written as a UUID.
 
 use http::HeaderValue;
+use wharf_base::units::Percent;
 
 /// The longest request id that is kept from a client.
 const REQUEST_ID_MAX_BYTES: usize = 128;
@@ -14,33 +15,94 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 pub(crate) struct Trace {
     pub(crate) id: u128,
     span: u64,
+    /// The caller's span; zero: the ingress began the trace.
+    parent: u64,
     flags: u8,
     /// Whether the client had begun it, so that its `tracestate` belongs to it.
     pub(crate) continued: bool,
 }
 
+/// Whether it is recorded: the first of the flags.
+const SAMPLED: u8 = 1;
+/// The flags that are passed on: those of level 2, the second of which says that the id is random. Others are zero, as the
+/// specification wants.
+const FLAGS_KNOWN: u8 = 0b11;
+
+/// Which part of the traces that the ingress begins is recorded. It is decided by the last 56 bits of the id, as OpenTelemetry does, so
+/// that it costs no random number and whoever has the id comes to the same decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sampling {
+    /// Recorded from here on.
+    from: u64,
+}
+
+impl Sampling {
+    const BITS: u32 = 56;
+
+    /// This part of them.
+    pub(crate) fn of(part: Percent) -> Self {
+        let rest = u64::from(ALL - part.thousandths.min(ALL));
+        let from = (u128::from(rest) << Self::BITS) / u128::from(ALL);
+        Self {
+            from: u64::try_from(from).unwrap_or(u64::MAX),
+        }
+    }
+
+    fn flags(self, id: u128) -> u8 {
+        let random = id & ((1 << Self::BITS) - 1);
+        if random >= u128::from(self.from) {
+            SAMPLED
+        } else {
+            0
+        }
+    }
+}
+
+/// All of them, in thousandths of a percent.
+const ALL: u32 = 100_000;
+
 impl Trace {
     /// Continues the trace of `traceparent`, or begins one whose id is a version 4 UUID.
-    pub(crate) fn new(traceparent: Option<&HeaderValue>, random: &mut fastrand::Rng) -> Self {
+    pub(crate) fn new(
+        traceparent: Option<&HeaderValue>,
+        sampling: Sampling,
+        random: &mut fastrand::Rng,
+    ) -> Self {
         let span = random.u64(1..);
         match traceparent.and_then(|value| parse(value.as_bytes())) {
-            Some((id, flags)) => Self {
+            Some((id, parent, flags)) => Self {
                 id,
                 span,
-                flags,
+                parent,
+                flags: flags & FLAGS_KNOWN,
                 continued: true,
             },
             None => {
                 let id = random.u128(..) & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
-                // Sampled: the ingress knows of nobody who would sample less.
                 Self {
                     id,
                     span,
-                    flags: 1,
+                    parent: 0,
+                    flags: sampling.flags(id),
                     continued: false,
                 }
             }
         }
+    }
+
+    /// Whether it is recorded.
+    pub(crate) fn sampled(&self) -> bool {
+        self.flags & SAMPLED != 0
+    }
+
+    /// The ingress's own span.
+    pub(crate) fn span(&self) -> [u8; 16] {
+        span_text(self.span)
+    }
+
+    /// The span of whoever called, if it said so.
+    pub(crate) fn parent(&self) -> Option<[u8; 16]> {
+        (self.parent != 0).then(|| span_text(self.parent))
     }
 
     /// The header for the replica: the same trace, the ingress's span as the parent.
@@ -70,8 +132,14 @@ impl Trace {
     }
 }
 
-/// The trace id and the flags of `version-traceid-parentid-flags`. Later versions may have more behind that.
-fn parse(text: &[u8]) -> Option<(u128, u8)> {
+fn span_text(span: u64) -> [u8; 16] {
+    let mut text = [0; 16];
+    hex(&span.to_be_bytes(), &mut text);
+    text
+}
+
+/// The trace id, the caller's span and the flags of `version-traceid-parentid-flags`. Later versions may have more behind that.
+fn parse(text: &[u8]) -> Option<(u128, u64, u8)> {
     let version = number(text.get(..2)?)?;
     let known = if version == 0 {
         text.len() == 55
@@ -82,9 +150,9 @@ fn parse(text: &[u8]) -> Option<(u128, u8)> {
         return None;
     }
     let id = number(&text[3..35])?;
-    let parent = number(&text[36..52])?;
+    let parent = u64::try_from(number(&text[36..52])?).ok()?;
     let flags = number(&text[53..55])?;
-    (id != 0 && parent != 0).then_some((id, u8::try_from(flags).ok()?))
+    (id != 0 && parent != 0).then_some((id, parent, u8::try_from(flags).ok()?))
 }
 
 fn number(digits: &[u8]) -> Option<u128> {
@@ -131,11 +199,13 @@ pub(crate) fn new_request_id(random: &mut fastrand::Rng) -> HeaderValue {
 mod tests {
     use super::*;
 
+    const SOME: Sampling = Sampling { from: 1 << 55 };
+
     #[track_caller]
     fn check(traceparent: &str, continued: bool) {
         let mut random = fastrand::Rng::with_seed(1);
         let value = HeaderValue::from_str(traceparent).expect("a header");
-        let trace = Trace::new(Some(&value), &mut random);
+        let trace = Trace::new(Some(&value), SOME, &mut random);
         assert_eq!(trace.continued, continued, "{traceparent}");
         let sent = String::from_utf8(trace.traceparent().to_vec()).expect("ASCII");
         assert_eq!(
@@ -169,9 +239,44 @@ mod tests {
 
     #[test]
     fn a_new_trace_is_a_version_4_uuid() {
-        let uuid = Trace::new(None, &mut fastrand::Rng::with_seed(7)).uuid();
+        let uuid = Trace::new(None, SOME, &mut fastrand::Rng::with_seed(7)).uuid();
         assert_eq!(uuid[14], b'4');
         assert!(b"89ab".contains(&uuid[19]));
+    }
+
+    #[test]
+    fn the_callers_decision_stands() {
+        let mut random = fastrand::Rng::with_seed(1);
+        for (flags, sent, sampled) in [
+            ("00", "00", false),
+            ("01", "01", true),
+            ("02", "02", false),
+            ("03", "03", true),
+            ("ff", "03", true),
+        ] {
+            let text = format!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-{flags}");
+            let value = HeaderValue::from_str(&text).expect("a header");
+            let none = Sampling::of(Percent::whole(0));
+            let trace = Trace::new(Some(&value), none, &mut random);
+            assert_eq!(&trace.traceparent()[53..], sent.as_bytes());
+            assert_eq!(trace.sampled(), sampled, "{flags}");
+            assert_eq!(trace.parent().as_ref(), Some(b"b7ad6b7169203331"));
+            assert_eq!(trace.span(), trace.traceparent()[36..52]);
+        }
+    }
+
+    #[test]
+    fn a_part_of_the_new_traces_is_sampled() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut sampled = |part| {
+            let sampling = Sampling::of(part);
+            let traces = (0..20_000).map(|_| Trace::new(None, sampling, &mut random));
+            traces.filter(Trace::sampled).count()
+        };
+        assert_eq!(sampled(Percent::whole(0)), 0);
+        assert_eq!(sampled(Percent::whole(100)), 20_000);
+        let tenth = sampled(Percent::whole(10));
+        assert!((1_800..2_200).contains(&tenth), "{tenth} of 20000");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use http::{HeaderValue, Method, Request, StatusCode, Uri, Version};
 use crate::access_log::json_string;
 use crate::connection::Connection;
 use crate::headers::{TRACEPARENT, X_REQUEST_ID};
-use crate::ids::Trace;
+use crate::ids::{Sampling, Trace};
 use crate::metrics::{Sample, SeriesKey};
 use crate::rate::RouteEntry;
 use crate::worker::Worker;
@@ -54,6 +54,7 @@ impl Record {
         worker: &Rc<Worker>,
         connection: &Arc<Connection>,
         request: &Request<B>,
+        sampling: Sampling,
     ) -> Self {
         let headers = request.headers();
         let mut random = worker.random.borrow_mut();
@@ -70,7 +71,7 @@ impl Record {
             host: String::new(),
             client: connection.peer,
             request_id: crate::ids::request_id(headers.get(&X_REQUEST_ID), &mut random),
-            trace: Trace::new(headers.get(&TRACEPARENT), &mut random),
+            trace: Trace::new(headers.get(&TRACEPARENT), sampling, &mut random),
             key: SeriesKey::default(),
             route: nothing(),
             service: nothing(),
@@ -104,7 +105,19 @@ impl Record {
         out.extend_from_slice(time.as_bytes());
         out.extend_from_slice(b"\",\"trace_id\":\"");
         out.extend_from_slice(&self.trace.uuid());
-        text(out, "\",\"request_id\":", self.request_id.as_bytes());
+        out.extend_from_slice(b"\",\"span_id\":\"");
+        out.extend_from_slice(&self.trace.span());
+        if let Some(parent) = self.trace.parent() {
+            out.extend_from_slice(b"\",\"parent_span_id\":\"");
+            out.extend_from_slice(&parent);
+        }
+        let sampled: &[u8] = if self.trace.sampled() {
+            b"\",\"sampled\":true"
+        } else {
+            b"\",\"sampled\":false"
+        };
+        out.extend_from_slice(sampled);
+        text(out, ",\"request_id\":", self.request_id.as_bytes());
         if self.client == self.connection.peer {
             text(out, ",\"client\":", self.connection.peer_text.as_bytes());
         } else {

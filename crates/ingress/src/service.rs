@@ -34,8 +34,8 @@ pub(crate) async fn answer(
     tunnel: TunnelSlot,
     request: Request<Incoming>,
 ) -> Response<ResponseBody> {
-    let mut record = Box::new(Record::new(&worker, &connection, &request));
     let table = worker.table();
+    let mut record = Box::new(Record::new(&worker, &connection, &request, table.sampling));
     let http1 = request.version() != Version::HTTP_2;
     let (route, outcome) = match find(&table, &listener, &request, &mut record) {
         Ok(entry) => {

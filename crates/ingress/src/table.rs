@@ -13,6 +13,7 @@ use crate::balance::{RevisionTable, UpstreamTable};
 use crate::config::{self, Action, Config};
 use crate::endpoint::EndpointState;
 use crate::files::FilesTable;
+use crate::ids::Sampling;
 use crate::metrics::{LabelId, Labels};
 use crate::rate::RouteCounter;
 use crate::sticky::Sticky;
@@ -33,6 +34,7 @@ pub enum TableError {
 pub(crate) struct Table {
     pub(crate) generation: u64,
     pub(crate) project: Arc<str>,
+    pub(crate) sampling: Sampling,
     pub(crate) listeners: HashMap<String, ListenerTable>,
     exact: HashMap<String, Vec<PathEntry>>,
     /// By the part behind the `*`: `.example.com`.
@@ -101,6 +103,7 @@ impl Table {
         let mut table = Self {
             generation: config.generation,
             project: config.project.as_str().into(),
+            sampling: Sampling::of(config.traces),
             listeners: HashMap::new(),
             exact: HashMap::new(),
             wildcard: HashMap::new(),

@@ -31,6 +31,6 @@ pub use format::{Kind, Record, now_nanos};
 pub use json::{Structured, structured};
 pub(crate) use lines::Lines;
 pub use merge::{Merge, Start};
-pub use series::{Reader, Series, series_in};
+pub use series::{Position, Reader, Series, series_in};
 pub use tail::Tail;
 pub use writer::Writer;

@@ -20,7 +20,9 @@ pub use credentials::{Credentials, RANDOM_BYTES};
 pub use error::{Extension, StoreError};
 pub use locate::{NotInstalled, Server, find};
 pub use pool::{PoolSite, Pooler, PreparedPool};
+pub use postgres::session::{Session, Table};
 pub use prepare::{Prepared, Request, Stop, prepare};
+pub use redis::client::{RedisAnswer, RedisSession};
 pub use redis::ready::RedisList;
 
 use std::time::Duration;

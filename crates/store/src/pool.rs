@@ -24,6 +24,7 @@ use crate::credentials::Credentials;
 use crate::error::StoreError;
 use crate::locate::{self, NotInstalled};
 use crate::postgres::files::admin_password;
+use crate::postgres::session::Session;
 use crate::postgres::wire::{Connection, Greeting, WireError};
 use crate::prepare::Stop;
 
@@ -170,15 +171,19 @@ impl PoolSite {
     /// A file cannot be written, or the pool does not answer.
     pub async fn reload(&self, pooler: &Pooler, pool: &Pool) -> Result<(), StoreError> {
         self.configure(pooler, pool)?;
-        let credentials = self.credentials();
-        let failed = |error: WireError| error.into_store_error("reload", credentials.address());
-        let password = admin_password(&self.folder())?;
-        let mut console = Connection::login(&credentials, CONSOLE_USER, &password, CONSOLE)
-            .await
-            .map_err(failed)?;
-        console.query("RELOAD").await.map_err(failed)?;
+        let mut console = self.console().await?;
+        console.table("RELOAD").await?;
         console.close().await;
         Ok(())
+    }
+
+    /// Logs in to the pool's console, which takes `SHOW …` and commands and no SQL.
+    ///
+    /// # Errors
+    /// The pool does not answer.
+    pub async fn console(&self) -> Result<Session, StoreError> {
+        let password = admin_password(&self.folder())?;
+        Session::login(&self.credentials(), CONSOLE_USER, &password, CONSOLE).await
     }
 
     /// Asks the pool, within `timeout`: whether a client can log in (`whole`), which at the first time it can only when the

@@ -3,5 +3,6 @@
 pub(crate) mod files;
 pub(crate) mod ready;
 pub(crate) mod scram;
+pub(crate) mod session;
 pub(crate) mod setup;
 pub(crate) mod wire;

@@ -1,4 +1,5 @@
-//! Redis: its configuration and a PING.
+//! Redis: its configuration, its protocol, a PING.
 
+pub(crate) mod client;
 pub(crate) mod files;
 pub(crate) mod ready;

@@ -4,6 +4,6 @@ mod ingest_api;
 mod loki_api;
 mod prometheus_api;
 mod rules;
-mod scrape;
+pub mod scrape;
 mod tail;
 mod tempo_api;

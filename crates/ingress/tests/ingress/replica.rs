@@ -188,7 +188,7 @@ fn answer(
     };
     match path {
         "/name" => plain("200 OK", "", name.as_bytes()),
-        "/echo" => plain(
+        echo if echo == "/echo" || echo.starts_with("/echo/") => plain(
             "200 OK",
             "",
             &[request.head.as_bytes(), &request.body].concat(),

@@ -5,6 +5,55 @@ use crate::replica::Replica;
 use crate::wire::{Wire, get};
 
 #[test]
+fn a_line_tells_of_the_span_that_the_replica_was_told_of() {
+    let replica = Replica::start("web-r1-1");
+    let mut wanted = config(&[&replica]);
+    let ingress = Ingress::start(&wanted);
+    let mut wire = Wire::connect(ingress.http());
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let mut sent = |path: &str, traceparent: &str| {
+        wire.send(&format!(
+            "GET {path} HTTP/1.1\r\nHost: a\r\n{traceparent}tracestate: a=b\r\n\r\n"
+        ));
+        let echoed = wire.answer().text().to_owned();
+        let line = echoed
+            .lines()
+            .find_map(|line| line.strip_prefix("traceparent: "));
+        (line.expect("passed on").to_owned(), echoed)
+    };
+    let given = format!("traceparent: 00-{trace}-b7ad6b7169203331-01\r\n");
+    let (passed, echoed) = sent("/echo/given", &given);
+    assert!(echoed.contains("tracestate: a=b"));
+    let line = ingress.log_line("/echo/given");
+    assert_eq!(line["parent_span_id"], "b7ad6b7169203331");
+    assert_eq!(line["sampled"], true);
+    assert_eq!(line["span_id"], passed[36..52]);
+    assert_eq!(&passed[3..35], trace);
+    // Nothing is sampled where nothing is said.
+    let (passed, echoed) = sent("/echo/begun", "");
+    assert!(
+        !echoed.contains("tracestate"),
+        "it belongs to another trace"
+    );
+    let line = ingress.log_line("/echo/begun");
+    assert_eq!(line["parent_span_id"], serde_json::Value::Null);
+    assert_eq!(line["sampled"], false);
+    assert!(passed.ends_with("-00"));
+    wanted = crate::harness::next(&wanted, |config| {
+        config.traces = wharf_base::units::Percent::whole(100);
+    });
+    ingress.put(&wanted);
+    let (passed, _) = sent("/echo/all", "");
+    assert!(passed.ends_with("-01"));
+    let line = ingress.log_line("/echo/all");
+    assert_eq!(line["sampled"], true);
+    let span = wharf_traces::span_of(&line.to_string(), &wharf_traces::Keep::default());
+    let span = span.expect("a span");
+    assert_eq!(span.id.to_string(), passed[36..52]);
+    assert_eq!(span.trace.to_string(), passed[3..35]);
+}
+
+#[test]
 fn each_request_has_a_line() {
     let replica = Replica::start("web-r1-1");
     let ingress = Ingress::start(&config(&[&replica]));

@@ -85,6 +85,15 @@ fn parse_name(file: &str) -> Option<(&str, u64)> {
     Some((name, number.parse().ok()?))
 }
 
+/// Where a reader stands: a file's number and the byte of it at which the next record begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Position {
+    /// The file.
+    pub number: u64,
+    /// The byte.
+    pub offset: u64,
+}
+
 /// Reads one series forwards, over rotations, up to what is written by now; asked again later, it goes on. Memory: one chunk of
 /// 128 KiB.
 #[derive(Debug)]
@@ -116,6 +125,29 @@ impl Reader {
             next_number: 0,
             chunk: Vec::new(),
             position: 0,
+        }
+    }
+
+    /// A reader that goes on where another stood. If that file is gone, it begins with the oldest that is there.
+    #[must_use]
+    pub fn resume(series: Series, position: Position) -> Self {
+        Self::at(series, position.number, position.offset)
+    }
+
+    /// Where the next record begins that [`Self::next_record`] gives.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        match &self.open {
+            Some(open) => Position {
+                number: open.number,
+                offset: open
+                    .offset
+                    .saturating_sub((self.chunk.len() - self.position) as u64),
+            },
+            None => Position {
+                number: self.next_number,
+                offset: 0,
+            },
         }
     }
 

@@ -28,6 +28,13 @@ pub(crate) struct ServerError {
     pub(crate) message: String,
 }
 
+impl ServerError {
+    /// Whether the server closes the connection after it: it shuts down, or lets nobody in.
+    pub(super) fn ends_connection(&self) -> bool {
+        self.code.starts_with("57P") || self.code.starts_with("28")
+    }
+}
+
 /// Why a statement gave no answer.
 #[derive(Debug)]
 pub(crate) enum WireError {
@@ -166,10 +173,15 @@ impl Connection {
         &mut self,
         statements: &str,
     ) -> Result<Vec<Option<String>>, WireError> {
+        self.ask(statements).await?;
+        self.until_idle().await
+    }
+
+    /// Sends statements; whoever calls reads the answer.
+    pub(super) async fn ask(&mut self, statements: &str) -> Result<(), WireError> {
         let mut body = Vec::new();
         push_text(&mut body, statements);
-        self.send(Some(b'Q'), &body).await?;
-        self.until_idle().await
+        self.send(Some(b'Q'), &body).await
     }
 
     /// Says goodbye, so that the server logs no lost connection.
@@ -200,7 +212,7 @@ impl Connection {
                 // After a fatal error the server closes without a `Z`, so that reading on would hide it.
                 b'E' => {
                     let found = server_error(&body);
-                    if found.code.starts_with("57P") || found.code.starts_with("28") {
+                    if found.ends_connection() {
                         return Err(WireError::Server(found));
                     }
                     error.get_or_insert(found);
@@ -220,7 +232,7 @@ impl Connection {
         Ok(self.stream.get_mut().write_all(&message).await?)
     }
 
-    async fn receive(&mut self) -> Result<(u8, Vec<u8>), WireError> {
+    pub(super) async fn receive(&mut self) -> Result<(u8, Vec<u8>), WireError> {
         let kind = self.stream.read_u8().await?;
         let length = self.stream.read_i32().await?;
         let length = usize::try_from(length)
@@ -249,7 +261,7 @@ fn push_text(body: &mut Vec<u8>, text: &str) {
     body.push(0);
 }
 
-fn code(body: &[u8]) -> Option<i32> {
+pub(super) fn code(body: &[u8]) -> Option<i32> {
     body.first_chunk().map(|bytes| i32::from_be_bytes(*bytes))
 }
 
@@ -261,7 +273,7 @@ fn first_column(body: &[u8]) -> Option<String> {
 }
 
 /// Fields of an `ErrorResponse`: a letter and a text each.
-fn server_error(body: &[u8]) -> ServerError {
+pub(super) fn server_error(body: &[u8]) -> ServerError {
     let field = |letter: u8| {
         body.split(|byte| *byte == 0)
             .find(|field| field.first() == Some(&letter))

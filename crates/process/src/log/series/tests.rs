@@ -195,3 +195,31 @@ fn files_may_be_any_bytes() {
     .count();
     assert!(tail <= 10 && tail <= all);
 }
+
+#[test]
+fn a_reader_goes_on_where_another_stood() {
+    let dir = tempfile::tempdir().unwrap();
+    // More than one file's worth, so that positions lie in several.
+    let lines = (0..1_500_u64).map(|n| (n, format!("{n} {}", "x".repeat(100))));
+    write(dir.path(), "a", lines);
+    let series = || series_in(dir.path()).unwrap().remove(0);
+    let whole: Vec<String> = {
+        let mut reader = Reader::new(series());
+        std::iter::from_fn(|| reader.next_record().map(|record| record.text)).collect()
+    };
+    let mut position = None;
+    let mut pieces = vec![];
+    loop {
+        let mut reader = match position {
+            None => Reader::new(series()),
+            Some(position) => Reader::resume(series(), position),
+        };
+        let before = pieces.len();
+        pieces.extend((0..7).map_while(|_| reader.next_record().map(|record| record.text)));
+        if pieces.len() == before {
+            break;
+        }
+        position = Some(reader.position());
+    }
+    assert_eq!(pieces, whole);
+}
