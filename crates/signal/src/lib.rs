@@ -9,6 +9,7 @@ mod labels;
 mod log;
 mod matcher;
 mod metric;
+mod regexp;
 mod sample;
 mod span;
 
@@ -18,5 +19,6 @@ pub use labels::{Builder, Labels, NAME};
 pub use log::{Direction, LogEntry, LogSelect, LogSource, LogVisit};
 pub use matcher::{MatchOp, Matcher, MatcherError};
 pub use metric::{Exemplar, Metadata, MetricKind};
+pub use regexp::{compile_regexp, translate_regexp};
 pub use sample::{STALE, Sample, SampleSource, Select, Selected, Series, SourceError, is_stale};
 pub use span::{Span, SpanEvent, SpanId, SpanKind, SpanLink, SpanStatus, TraceId, Value};

@@ -135,7 +135,7 @@ impl Matcher {
 
 /// A regular expression of the whole text in which `.` is every character, as in Prometheus 3.
 fn whole(pattern: &str) -> Result<regex::Regex, MatcherError> {
-    regex::RegexBuilder::new(&format!("^(?s:{pattern})$"))
+    regex::RegexBuilder::new(&format!("^(?s:{})$", crate::translate_regexp(pattern)))
         // What a hostile pattern may cost; Go's has no such limit but a nesting depth.
         .size_limit(4 << 20)
         .build()

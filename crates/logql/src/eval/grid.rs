@@ -1,0 +1,52 @@
+//! Values of series at steps.
+
+use std::collections::HashMap;
+
+use wharf_signal::Labels;
+
+use super::EvalError;
+
+/// At each step some of the series have a value.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Grid {
+    pub(super) series: Vec<Labels>,
+    /// Indices into `series`, with values; in this order.
+    pub(super) steps: Vec<Vec<(u32, f64)>>,
+}
+
+impl Grid {
+    pub(super) fn new(steps: usize) -> Self {
+        Self {
+            series: Vec::new(),
+            steps: vec![Vec::new(); steps],
+        }
+    }
+}
+
+/// Series by their labels.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    known: HashMap<Labels, u32>,
+    pub(super) series: Vec<Labels>,
+}
+
+impl Index {
+    /// The series with these labels.
+    ///
+    /// # Errors
+    /// There are too many.
+    pub(super) fn of(&mut self, labels: Labels, most: usize) -> Result<u32, EvalError> {
+        if let Some(id) = self.known.get(&labels) {
+            return Ok(*id);
+        }
+        let id = u32::try_from(self.series.len()).unwrap_or(u32::MAX);
+        if self.series.len() >= most || id == u32::MAX {
+            return Err(EvalError::Limit(format!(
+                "more than {most} series have to be held for a single query; select fewer streams, or group by fewer labels"
+            )));
+        }
+        self.series.push(labels.clone());
+        self.known.insert(labels, id);
+        Ok(id)
+    }
+}
