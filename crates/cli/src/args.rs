@@ -161,6 +161,8 @@ impl Command {
             Self::Init(args) => &args.common,
             Self::Render(args) => &args.common,
             Self::Plan(args) => &args.common,
+            Self::Query(args) => &args.common,
+            Self::Alerts(args) => &args.common,
             Self::Ps(common)
             | Self::Schema(common)
             | Self::Doctor(common)
@@ -201,6 +203,10 @@ pub(crate) enum Command {
     Ps(Common),
     /// Show what services wrote
     Logs(Logs),
+    /// Ask the metrics of everything that runs, in PromQL
+    Query(Query),
+    /// Show the alerts, why they are due, and silence them
+    Alerts(Alerts),
     /// Run a command beside a running service: in its folder, with its environment
     Exec(Exec),
     /// Run a service's command, or another, once, with its environment
@@ -307,9 +313,93 @@ pub(crate) struct Logs {
     /// Begin with what was written in the last TIME, such as 10m
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) since: Option<Duration>,
-    /// Print the lines as they were written, without time and replica
-    #[arg(long)]
+    /// End with what was written TIME ago
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) until: Option<Duration>,
+    /// Only lines of this level: error, warn, info, debug
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) level: Option<String>,
+    /// Only lines of one request: the X-Trace-ID of its response, or the traceparent
+    #[arg(long, value_name = "ID")]
+    pub(crate) trace: Option<String>,
+    /// Ask in LogQL: '{service="web"} |= "timeout" | json | duration > 1s'
+    #[arg(long, value_name = "LOGQL")]
+    pub(crate) query: Option<String>,
+    /// How lines are printed [default: with time and replica]
+    #[arg(long, value_name = "FORM")]
+    pub(crate) output: Option<LogsOutput>,
+    /// As --output raw
+    #[arg(long, conflicts_with = "output")]
     pub(crate) raw: bool,
+}
+
+/// How lines are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogsOutput {
+    /// One JSON object a line
+    Json,
+    /// As they were written
+    Raw,
+}
+
+/// `wharf query`
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Query {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// PromQL: up, sum(rate(http_requests_total[5m])) by (service)
+    #[arg(value_name = "PROMQL")]
+    pub(crate) query: String,
+    /// Draw the last TIME as a chart, such as 1h
+    #[arg(long, visible_alias = "range", value_name = "TIME", value_parser = duration)]
+    pub(crate) since: Option<Duration>,
+    /// From point to point of the chart [default: as fine as the terminal]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) step: Option<Duration>,
+    /// The moment asked for, or the end of the chart, in seconds since 1970 or RFC 3339 [default: now]
+    #[arg(long, value_name = "MOMENT")]
+    pub(crate) at: Option<String>,
+}
+
+/// `wharf alerts`
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Alerts {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Show every rule, also those that are not due
+    #[arg(short, long)]
+    pub(crate) all: bool,
+    #[command(subcommand)]
+    pub(crate) command: Option<AlertsCommand>,
+}
+
+/// What to do with alerts.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum AlertsCommand {
+    /// Tell what an alert asks, what the answer is now, and since when
+    Why {
+        /// The alert
+        name: String,
+    },
+    /// Tell nobody of an alert for a time
+    Silence {
+        /// The alert; or conditions on labels, such as service=web
+        #[arg(required = true, value_name = "ALERT|LABEL=VALUE")]
+        matchers: Vec<String>,
+        /// For how long
+        #[arg(long = "for", value_name = "TIME", value_parser = duration, default_value = "2h")]
+        duration: Duration,
+        /// Why
+        #[arg(long, default_value = "silenced by hand")]
+        comment: String,
+    },
+    /// Show the silences
+    Silences,
+    /// End a silence
+    Unsilence {
+        /// Its id
+        id: String,
+    },
 }
 
 /// `wharf exec`

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(crate) mod alerts;
 pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod doctor;
@@ -11,6 +12,7 @@ pub(crate) mod logs;
 pub(crate) mod open;
 pub(crate) mod plan;
 pub(crate) mod ps;
+pub(crate) mod query;
 pub(crate) mod release;
 pub(crate) mod render;
 pub(crate) mod restart;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 mod args;
+mod chart;
 mod commands;
 mod exit;
 mod follow;
@@ -14,6 +15,7 @@ mod project;
 mod reference;
 mod rendered_dir;
 mod rendering;
+mod telemetry_client;
 mod terminal;
 mod unenforced;
 
@@ -54,6 +56,8 @@ fn dispatch(
         Command::Down(args) => commands::down::run(global, &args, output),
         Command::Ps(_) => commands::ps::run(global, output),
         Command::Logs(args) => commands::logs::run(global, &args, output),
+        Command::Query(args) => commands::query::run(global, &args, output),
+        Command::Alerts(args) => commands::alerts::run(global, &args, output),
         Command::Exec(args) => commands::exec::exec(global, &args),
         Command::Run(args) => commands::exec::run(global, &args),
         Command::Restart(args) => commands::restart::run(global, &args, output),

@@ -53,6 +53,15 @@ pub(crate) fn paint(text: &str, style: Style, color: bool) -> String {
     }
 }
 
+/// The text in the colour with this number, if colours are wanted.
+pub(crate) fn paint_code(text: &str, code: u8, color: bool) -> String {
+    if color {
+        format!("\x1b[{code}m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
+}
+
 impl Output {
     pub(crate) fn new(global: &Global) -> Self {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());

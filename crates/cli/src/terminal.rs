@@ -100,7 +100,7 @@ impl<'a> Progress<'a> {
 
     fn draw(&mut self) {
         let mut text = self.erase();
-        let width = terminal_width().unwrap_or(WIDTH_FALLBACK);
+        let width = width();
         let names = self
             .rows
             .iter()
@@ -237,6 +237,11 @@ enum Line {
         style: Style,
     },
     Plain(String),
+}
+
+/// The columns of the terminal, or of a usual one.
+pub(crate) fn width() -> usize {
+    terminal_width().unwrap_or(WIDTH_FALLBACK)
 }
 
 fn terminal_width() -> Option<usize> {

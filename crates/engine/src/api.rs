@@ -27,6 +27,12 @@ pub struct Status {
     pub url: Option<String>,
     /// Every address under which a route answers, the first being `url`.
     pub urls: Vec<String>,
+    /// Where the project's telemetry answers as Prometheus, Loki, Tempo and an OTLP receiver do.
+    #[serde(default)]
+    pub telemetry_url: Option<String>,
+    /// How the telemetry fares.
+    #[serde(default)]
+    pub telemetry: TelemetryStatus,
     /// The release that serves.
     pub release: Option<ReleaseId>,
     /// The roll-out under way, or the last one.
@@ -39,6 +45,17 @@ pub struct Status {
     pub processes: Vec<ProcessStatus>,
     /// The version of the engine's binary.
     pub version: String,
+}
+
+/// How the telemetry fares.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TelemetryStatus {
+    /// `opening`, `ready`, `failed` or `stopped`.
+    pub state: String,
+    /// What is wrong now, one sentence each.
+    pub troubles: Vec<String>,
+    /// What was found broken when it was opened, and set aside or skipped.
+    pub recovered: Vec<String>,
 }
 
 /// Where a project stands.

@@ -28,6 +28,7 @@ use crate::shutdown::Shutdown;
 use crate::state_dir::StateDir;
 use crate::store_process::StoreReport;
 use crate::stores::LiveStore;
+use crate::telemetry::TelemetryLink;
 
 /// Events that may wait. Whoever sends more waits; the engine handles thousands a second.
 const QUEUE: usize = 1_024;
@@ -103,6 +104,7 @@ pub(crate) enum Command {
         api::RestartRequest,
         oneshot::Sender<Result<api::Accepted, ApiError>>,
     ),
+    Facts(oneshot::Sender<wharf_exporters::Families>),
     Environment(
         api::EnvironmentRequest,
         oneshot::Sender<Result<api::Environment, ApiError>>,
@@ -148,6 +150,7 @@ pub(crate) struct Engine {
     /// Why the state cannot be saved, while it cannot.
     pub(crate) unsaved: Option<String>,
     pub(crate) ingress: IngressLink,
+    pub(crate) telemetry: TelemetryLink,
     pub(crate) journal: Journal,
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) effects: Vec<Effect>,
@@ -181,6 +184,7 @@ impl Engine {
         let releases = database.releases()?;
         let (events, receiver) = mpsc::channel(QUEUE);
         let ingress = ingress(events.clone(), &saved);
+        let telemetry = TelemetryLink::start(&state, events.clone());
         let shim = ShimProgram {
             program: "/proc/self/exe".into(),
             arguments: vec!["shim".into()],
@@ -205,6 +209,7 @@ impl Engine {
             unchanged: None,
             unsaved: None,
             ingress,
+            telemetry,
             journal: Journal::new(),
             events,
             effects: vec![],
@@ -233,7 +238,9 @@ impl Engine {
         loop {
             self.reconcile();
             self.commit();
+            self.publish_telemetry();
             if self.exit {
+                self.telemetry.stop();
                 return self.shutdown.is_some();
             }
             let due = self.wake.map(|wake| self.instant(wake));
@@ -340,6 +347,7 @@ impl Engine {
         match command {
             Command::Status(reply) => drop(reply.send(self.status())),
             Command::Events { after, reply } => drop(reply.send(self.journal.subscribe(after))),
+            Command::Facts(reply) => drop(reply.send(self.facts())),
             Command::Releases(reply) => drop(reply.send(self.history())),
             Command::Audit(reply) => {
                 drop(reply.send(self.database.audit().map_err(|error| api_error(&error))));

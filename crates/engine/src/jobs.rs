@@ -174,7 +174,7 @@ impl Engine {
             return;
         };
         let failure = match observed {
-            Observed::Started { pid, shim_pid } => {
+            Observed::Started { pid, shim_pid, .. } => {
                 if let Some(job) = self.live_jobs.get_mut(id) {
                     (job.pid, job.shim_pid) = (Some(pid), Some(shim_pid));
                 }

@@ -12,6 +12,7 @@ pub mod client;
 mod engine;
 mod environment;
 mod external;
+mod facts;
 mod ingress_link;
 mod jobs;
 mod journal;
@@ -39,6 +40,7 @@ mod status;
 mod store_process;
 mod store_task;
 mod stores;
+mod telemetry;
 
 pub use run::{RunError, is_running, run};
 pub use saved::StateError;

@@ -1,5 +1,7 @@
 //! What is known of a running replica beside what is saved: seen by probes, forgotten with the engine.
 
+use std::path::PathBuf;
+
 use tokio::sync::mpsc;
 use wharf_base::clock::Timestamp;
 use wharf_control::restart::Backoff;
@@ -11,6 +13,7 @@ pub(crate) struct Live {
     pub(crate) phase: Phase,
     pub(crate) pid: Option<u32>,
     pub(crate) shim_pid: Option<u32>,
+    pub(crate) cgroups: Vec<PathBuf>,
     pub(crate) started: Timestamp,
     pub(crate) restarts: u32,
     pub(crate) backoff: Backoff,
@@ -47,6 +50,7 @@ impl Live {
             phase: Phase::Starting,
             pid: None,
             shim_pid: None,
+            cgroups: vec![],
             started: now,
             restarts: 0,
             backoff: Backoff::default(),

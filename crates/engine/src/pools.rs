@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use wharf_base::ids::Name;
 use wharf_plan::model::{Pool, StoreEngine};
 use wharf_process::{Launch, Limits, LogTarget, ShimProgram, Signal, StopScope, User};
-use wharf_store::{Account, PoolSite, Pooler, Readiness};
+use wharf_store::{Account, Credentials, PoolSite, Pooler, Readiness};
 
 use crate::api::EventKind;
 use crate::engine::{Engine, Event};
@@ -160,15 +160,7 @@ impl Engine {
         let task = PoolTask {
             name: name.clone(),
             attempt,
-            site: PoolSite {
-                server,
-                port,
-                dir: self.state.store(name),
-                account: self.user.map(|user| Account {
-                    uid: user.uid,
-                    gid: user.gid,
-                }),
-            },
+            site: self.pool_site(name, server, port),
             run_dir: self.state.run_dir(&format!("pool-{name}"), attempt),
             log: LogTarget {
                 dir: self.state.logs(name),
@@ -182,6 +174,19 @@ impl Engine {
             events: self.events.clone(),
         };
         self.effect(move |_| drop(tokio::task::spawn_local(task.run(adopt, receiver, changed))));
+    }
+
+    /// Where a pool listens, and before what.
+    pub(crate) fn pool_site(&self, name: &Name, server: Credentials, port: u16) -> PoolSite {
+        PoolSite {
+            server,
+            port,
+            dir: self.state.store(name),
+            account: self.user.map(|user| Account {
+                uid: user.uid,
+                gid: user.gid,
+            }),
+        }
     }
 
     pub(crate) fn pool_reported(&mut self, name: &Name, attempt: u32, report: StoreReport) {

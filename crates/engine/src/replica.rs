@@ -29,6 +29,8 @@ pub(crate) enum Observed {
         pid: u32,
         /// Its shim.
         shim_pid: u32,
+        /// Its cgroup directories, in every hierarchy that holds it.
+        cgroups: Vec<PathBuf>,
     },
     /// It could not be started.
     NotStarted(String),
@@ -77,6 +79,7 @@ pub(crate) async fn supervise(
     report(Observed::Started {
         pid: handle.pid().unsigned_abs(),
         shim_pid: handle.shim_pid().unsigned_abs(),
+        cgroups: handle.facts().cgroups.clone(),
     });
     let watching = watch(&watched, &report);
     tokio::pin!(watching);

@@ -339,8 +339,13 @@ impl Engine {
             return;
         };
         match observed {
-            Observed::Started { pid, shim_pid } => {
+            Observed::Started {
+                pid,
+                shim_pid,
+                cgroups,
+            } => {
                 (live.pid, live.shim_pid) = (Some(pid), Some(shim_pid));
+                live.cgroups = cgroups;
             }
             Observed::Ready => {
                 live.phase = Phase::Ready { since: now };

@@ -15,6 +15,7 @@
 //! | `cache/` | virtual environments and the like | |
 //! | `stores/<name>/` | the data of a store | its user's |
 //! | `volumes/<name>/` | named volumes | its user's |
+//! | `telemetry/` | metrics, logs, traces, the state of alerts | 0700 |
 //! | `secrets/` | generated and given secrets | 0700 |
 //! | `tls/` | the local certificate authority | 0700 |
 
@@ -72,7 +73,7 @@ impl StateDir {
             .recursive(true)
             .mode(0o755)
             .create(&self.root)?;
-        for private in ["secrets", "tls"] {
+        for private in ["secrets", "telemetry", "tls"] {
             make_dir(&self.root.join(private), 0o700)?;
         }
         for open in ["run", "logs", "artifacts", "cache", "stores", "volumes"] {
@@ -214,6 +215,12 @@ impl StateDir {
     #[must_use]
     pub fn secret(&self, name: &str) -> PathBuf {
         self.root.join("secrets").join(name)
+    }
+
+    /// Metrics, logs and traces.
+    #[must_use]
+    pub fn telemetry(&self) -> PathBuf {
+        self.root.join("telemetry")
     }
 
     /// The local certificate authority.

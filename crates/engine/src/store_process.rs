@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -35,6 +36,7 @@ pub(crate) struct StoreProcess {
     pub(crate) phase: StorePhase,
     pub(crate) pid: Option<u32>,
     pub(crate) shim_pid: Option<u32>,
+    pub(crate) cgroups: Vec<PathBuf>,
     pub(crate) message: Option<String>,
     started: Timestamp,
     pub(crate) backoff: Backoff,
@@ -95,6 +97,11 @@ pub(crate) enum News {
 }
 
 impl StoreProcess {
+    /// When its process began.
+    pub(crate) fn started(&self) -> Timestamp {
+        self.started
+    }
+
     /// One that is about to be started, or adopted; `orders` go to its task.
     pub(crate) fn starting(
         word: &'static str,
@@ -120,6 +127,7 @@ impl StoreProcess {
             phase,
             pid: None,
             shim_pid: None,
+            cgroups: vec![],
             message: None,
             started: now,
             backoff,
@@ -144,8 +152,13 @@ impl StoreProcess {
                 self.message = Some(message.clone());
                 News::Notice(message)
             }
-            StoreReport::Process(Observed::Started { pid, shim_pid }) => {
+            StoreReport::Process(Observed::Started {
+                pid,
+                shim_pid,
+                cgroups,
+            }) => {
                 (self.pid, self.shim_pid) = (Some(pid), Some(shim_pid));
+                self.cgroups = cgroups;
                 News::None
             }
             StoreReport::Process(Observed::Ended(_) | Observed::NotStarted(_)) if stopping => {

@@ -102,7 +102,7 @@ impl Pooler {
 }
 
 /// A pool before a server: where both are, whose files.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolSite {
     /// How the server is reached and logged in to.
     pub server: Credentials,

@@ -41,7 +41,7 @@ pub(crate) struct TraceApi {
 }
 
 /// The routes of both APIs.
-pub fn router(store: TraceStore) -> Router {
+pub(crate) fn router(store: TraceStore) -> Router {
     let api = TraceApi {
         store,
         turns: Arc::new(Semaphore::new(QUERIES_MAX)),

@@ -58,6 +58,16 @@ impl Snapshot {
         alerts.collect()
     }
 
+    /// Everybody who hears of some alerts, by name.
+    #[must_use]
+    pub fn receivers(&self) -> Vec<String> {
+        let routes = self.policy.routes.iter();
+        let mut receivers: Vec<String> = routes.map(|route| route.receiver.clone()).collect();
+        receivers.sort_unstable();
+        receivers.dedup();
+        receivers
+    }
+
     /// The silences, by id.
     pub fn silences(&self) -> impl Iterator<Item = &Silence> {
         self.notifier.silences().iter()

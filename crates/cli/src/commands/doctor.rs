@@ -1,10 +1,12 @@
 //! `wharf doctor`: what this machine can do, and what is missing.
 
 use serde::Serialize;
+use wharf_engine::client::Client;
 use wharf_plan::model::StoreEngine;
 
 use crate::args::Global;
 use crate::exit::Code;
+use crate::launcher::{block_on, was_started};
 use crate::output::{Output, Style, paint};
 use crate::project::Project;
 
@@ -80,6 +82,7 @@ pub(crate) fn run(global: &Global, output: &Output) -> anyhow::Result<Code> {
         });
     }
     findings.extend(file_finding(global));
+    findings.extend(telemetry_findings(global));
     if output.json {
         output.value(&findings)?;
     } else {
@@ -102,6 +105,38 @@ pub(crate) fn run(global: &Global, output: &Output) -> anyhow::Result<Code> {
         }
     }
     Ok(Code::Done)
+}
+
+/// The telemetry of a project that runs: whether it takes what comes, and what it found broken.
+fn telemetry_findings(global: &Global) -> Vec<Finding> {
+    let Ok(project) = Project::locate(global) else {
+        return vec![];
+    };
+    if !was_started(&project.state) {
+        return vec![];
+    }
+    let asked = block_on(async { Ok(Client::new(&project.state).status().await?) });
+    let Ok(status) = asked else {
+        return vec![];
+    };
+    let telemetry = status.telemetry;
+    let well = telemetry.troubles.is_empty() && telemetry.state == "ready";
+    let why = if telemetry.troubles.is_empty() {
+        format!("it is {}", telemetry.state)
+    } else {
+        telemetry.troubles.join("; ")
+    };
+    let mut findings = vec![Finding {
+        ok: well,
+        what: "the telemetry takes metrics, logs and traces".to_owned(),
+        consequence: if well { String::new() } else { why },
+    }];
+    findings.extend(telemetry.recovered.into_iter().map(|what| Finding {
+        ok: false,
+        what: "the telemetry was whole when it was opened".to_owned(),
+        consequence: what,
+    }));
+    findings
 }
 
 /// The file, if there is one: what is wrong with it belongs here too.

@@ -1,5 +1,7 @@
 //! `wharf logs`: what services and stores wrote, by time.
 
+mod query;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -7,10 +9,10 @@ use serde_json::json;
 use wharf_base::clock::{Timestamp, now};
 use wharf_process::log::{Kind, Merge, Record, Start, Tail, series_in, structured};
 
-use crate::args::{Global, Logs};
+use crate::args::{Global, Logs, LogsOutput};
 use crate::exit::{Code, failure};
 use crate::launcher::block_on;
-use crate::output::Output;
+use crate::output::{Output, paint_code};
 use crate::project::Project;
 use crate::terminal::clock_time;
 
@@ -21,6 +23,9 @@ const TAIL_DEFAULT: usize = 1_000;
 const COLORS: [u8; 6] = [36, 33, 35, 32, 34, 31];
 
 pub(crate) fn run(global: &Global, args: &Logs, output: &Output) -> anyhow::Result<Code> {
+    if let Some(question) = query::question(args)? {
+        return query::run(global, args, &question, output);
+    }
     let project = Project::locate(global)?;
     let root = project.state.logs_root();
     let known = folders(&root);
@@ -64,7 +69,8 @@ pub(crate) fn run(global: &Global, args: &Logs, output: &Output) -> anyhow::Resu
     let start = Start { tail, since };
     let mut printer = Printer {
         output,
-        raw: args.raw,
+        raw: args.raw || args.output == Some(LogsOutput::Raw),
+        json: output.json || args.output == Some(LogsOutput::Json),
         colors: BTreeMap::new(),
     };
     if args.follow {
@@ -103,12 +109,13 @@ fn folders(root: &std::path::Path) -> Vec<(String, PathBuf)> {
 pub(crate) struct Printer<'a> {
     pub(crate) output: &'a Output,
     pub(crate) raw: bool,
+    pub(crate) json: bool,
     pub(crate) colors: BTreeMap<String, u8>,
 }
 
 impl Printer<'_> {
     pub(crate) fn print(&mut self, record: &Record) -> anyhow::Result<()> {
-        if self.output.json {
+        if self.json {
             return self.output.compact(&as_json(record));
         }
         if self.raw {
@@ -120,15 +127,15 @@ impl Printer<'_> {
         } else {
             record.text.clone()
         };
-        let name = format!("{:<16}", record.replica());
-        let head = format!("{} {name}", clock_time(record.at()));
-        let head = if self.output.color_out {
-            format!("\x1b[{}m{head}\x1b[0m", self.color(record.replica()))
-        } else {
-            head
-        };
-        self.output.line(&format!("{head} {text}"));
+        self.line(record.at(), record.replica(), &text);
         Ok(())
+    }
+
+    /// One line of one replica.
+    fn line(&mut self, at: Timestamp, of: &str, text: &str) {
+        let head = format!("{} {of:<16}", clock_time(at));
+        let head = paint_code(&head, self.color(of), self.output.color_out);
+        self.output.line(&format!("{head} {text}"));
     }
 
     /// The same replica has the same colour in every run: it comes from the name.

@@ -117,6 +117,7 @@ async fn show_logs(project: &Project, output: &Output) -> anyhow::Result<()> {
     let mut printer = Printer {
         output,
         raw: false,
+        json: output.json,
         colors: BTreeMap::new(),
     };
     let mut start = Start {

@@ -25,4 +25,5 @@ mod stack;
 mod static_files;
 mod sticky;
 mod stores;
+mod telemetry;
 mod tutorials;

@@ -1,0 +1,337 @@
+//! The engine's side of the telemetry: what runs is what is scraped, tailed and watched.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use wharf_base::clock::Timestamp;
+use wharf_base::ids::ReplicaId;
+use wharf_exporters::{Families, Replica};
+use wharf_plan::model::{Plan, Resources, Service, StoreEngine};
+use wharf_plan::rules::rules;
+use wharf_plan::rules::vocabulary::{PGBOUNCER_EXPORTER, POSTGRES_EXPORTER, REDIS_EXPORTER};
+use wharf_signal::Labels;
+use wharf_telemetry::scrape::{Address, Collecting, Collector};
+use wharf_telemetry::{
+    Config, Keep, LogSources, Mode, Notifications, Settings, TargetConfig, Telemetry, Watched,
+};
+
+use crate::api::TelemetryStatus;
+use crate::engine::{Command, Engine, Event};
+use crate::ports::free_port;
+use crate::saved::SavedReplica;
+use crate::state_dir::StateDir;
+
+/// The variable that turns the telemetry into a test bench: `test` takes samples of any age into an empty store.
+const MODE_VARIABLE: &str = "WHARF_TELEMETRY_MODE";
+
+/// A request of the ingress that took longer becomes a span although it is not sampled.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// The engine answers within its turn; one that is about to end does not.
+const FACTS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The telemetry of a project, or why there is none.
+pub(crate) struct TelemetryLink {
+    running: Result<Telemetry, String>,
+}
+
+impl TelemetryLink {
+    /// Starts it where it listened before, if that port is free.
+    pub(crate) fn start(state: &StateDir, events: mpsc::Sender<Event>) -> Self {
+        let dir = state.telemetry();
+        let mode = match std::env::var(MODE_VARIABLE).as_deref() {
+            Ok("test") => Mode::Test,
+            _ => Mode::Project,
+        };
+        let started = std::fs::create_dir_all(&dir)
+            .and_then(|()| listen(&dir))
+            .and_then(|listener| {
+                Telemetry::start(Settings {
+                    dir,
+                    listener,
+                    mode,
+                    engine: Arc::new(EngineCollector(events)),
+                })
+            });
+        Self {
+            running: started.map_err(|error| format!("the telemetry cannot start: {error}")),
+        }
+    }
+
+    /// Where it answers.
+    pub(crate) fn url(&self) -> Option<String> {
+        let running = self.running.as_ref().ok()?;
+        Some(format!("http://{}", running.address()))
+    }
+
+    /// How it fares, or why there is none.
+    pub(crate) fn status(&self) -> TelemetryStatus {
+        let running = match &self.running {
+            Ok(running) => running,
+            Err(why) => {
+                return TelemetryStatus {
+                    state: "failed".to_owned(),
+                    troubles: vec![why.clone()],
+                    recovered: vec![],
+                };
+            }
+        };
+        let health = running.health();
+        let troubles = health.troubles.into_iter();
+        TelemetryStatus {
+            state: health.state.as_str().to_owned(),
+            troubles: troubles
+                .map(|(part, why)| format!("{part}: {why}"))
+                .collect(),
+            recovered: health.recovered,
+        }
+    }
+
+    fn configure(&self, config: Config) {
+        if let Ok(running) = &self.running {
+            running.configure(config);
+        }
+    }
+
+    /// Ends it in order. Blocks for some seconds at most.
+    pub(crate) fn stop(self) {
+        if let Ok(running) = self.running {
+            running.stop();
+        }
+    }
+}
+
+/// Listens on loopback: on the port of last time, which is kept in the file `port`, or on another.
+fn listen(dir: &Path) -> std::io::Result<TcpListener> {
+    let file = dir.join("port");
+    let on = |port: u16| TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let former = std::fs::read_to_string(&file)
+        .ok()
+        .and_then(|text| text.trim().parse::<u16>().ok());
+    if let Some(listener) = former.and_then(|port| on(port).ok()) {
+        return Ok(listener);
+    }
+    let listener = on(free_port(&[]).unwrap_or_default())?;
+    std::fs::write(file, format!("{}\n", listener.local_addr()?.port()))?;
+    Ok(listener)
+}
+
+/// Asks the engine's loop for its metrics.
+struct EngineCollector(mpsc::Sender<Event>);
+
+impl Collector for EngineCollector {
+    fn collect(&self, _: Timestamp) -> Collecting<'_> {
+        Box::pin(async {
+            let (reply, facts) = oneshot::channel();
+            let ask = Event::Command(Command::Facts(reply));
+            let asked = async {
+                self.0.send(ask).await.ok()?;
+                facts.await.ok()
+            };
+            let found: Option<Families> = tokio::time::timeout(FACTS_TIMEOUT, asked)
+                .await
+                .ok()
+                .flatten();
+            found.ok_or_else(|| "the engine did not answer".to_owned())
+        })
+    }
+}
+
+impl Engine {
+    /// Tells the telemetry what there is now. The telemetry itself sees whether that has changed.
+    pub(crate) fn publish_telemetry(&self) {
+        let Some(release) = self.target().or_else(|| self.serving()) else {
+            return;
+        };
+        let plan = &release.plan;
+        let namespace = plan.kubernetes.namespace.clone();
+        let telemetry = &plan.telemetry;
+        self.telemetry.configure(Config {
+            project: plan.name.to_string(),
+            keep: Keep {
+                samples: telemetry.retention,
+                samples_bytes: telemetry.storage.0,
+                logs_hot: telemetry.logs_hot,
+                logs_archive: telemetry.logs_archive,
+            },
+            interval: telemetry.scrape_interval,
+            external_labels: external_labels(plan),
+            targets: self.watched(plan, &namespace),
+            logs: LogSources {
+                root: self.state.logs_root(),
+                access_log: self.state.access_log(),
+                namespace,
+                slow: SLOW,
+            },
+            rules: wharf_alerting::rules::of_plan(&rules(plan)),
+            notifications: Notifications::default(),
+        });
+    }
+
+    fn watched(&self, plan: &Plan, namespace: &str) -> Vec<TargetConfig> {
+        let interval = plan.telemetry.scrape_interval;
+        let target = |job: &str, watched: Watched, labels: &[(&str, &str)]| TargetConfig {
+            job: job.to_owned(),
+            watched,
+            labels: Labels::from_pairs(labels.iter().copied().chain([("namespace", namespace)])),
+            interval,
+            honor_labels: false,
+        };
+        let mut targets = vec![
+            target("prometheus", Watched::Telemetry, &[]),
+            target("wharf", Watched::Engine, &[]),
+            target("node-exporter", Watched::Host, &[]),
+            target("cadvisor", Watched::Replicas(self.running_replicas()), &[]),
+        ];
+        if !self.ingress.listeners().is_empty() {
+            let address = Address::Unix {
+                socket: self.state.ingress_socket(),
+                path: "/metrics".to_owned(),
+            };
+            let instance = [("instance", "ingress")];
+            let mut ingress = target("ingress", Watched::Url(address), &instance);
+            // The service of a request is the one that answered it.
+            ingress.honor_labels = true;
+            targets.push(ingress);
+        }
+        for (name, live) in &self.live_stores {
+            let Some(address) = &live.address else {
+                continue;
+            };
+            let credentials = address.credentials.clone();
+            let instance = credentials.address();
+            let labels = [("store", name.as_str()), ("instance", &instance)];
+            targets.push(match live.engine {
+                StoreEngine::Postgres => {
+                    let own = (!live.is_external()).then(|| self.state.store(name));
+                    let watched = Watched::Postgres { credentials, own };
+                    target(POSTGRES_EXPORTER, watched, &labels)
+                }
+                StoreEngine::Redis => {
+                    let lists = live.lists.as_ref().map(|lists| lists.borrow().clone());
+                    let lists = lists.unwrap_or_default();
+                    target(
+                        REDIS_EXPORTER,
+                        Watched::Redis { credentials, lists },
+                        &labels,
+                    )
+                }
+            });
+            if let Some(port) = self
+                .pool_port(name)
+                .filter(|_| self.live_pools.contains_key(name))
+            {
+                let site = self.pool_site(name, address.credentials.clone(), port);
+                let instance = format!("127.0.0.1:{port}");
+                let labels = [("store", name.as_str()), ("instance", &instance)];
+                targets.push(target(
+                    PGBOUNCER_EXPORTER,
+                    Watched::PgBouncer(site),
+                    &labels,
+                ));
+            }
+        }
+        for (id, replica) in &self.saved.replicas {
+            let Some((service, port)) = self.measured(plan, replica) else {
+                continue;
+            };
+            if self.live.get(id).is_none_or(|live| live.pid.is_none()) {
+                continue;
+            }
+            let Some(endpoint) = &service.metrics else {
+                continue;
+            };
+            let address = format!("http://127.0.0.1:{port}{}", endpoint.path);
+            let Ok(address) = address.parse() else {
+                continue;
+            };
+            let labels = [
+                ("service", replica.service.as_str()),
+                ("replica", id.as_str()),
+                ("release", &replica.release.to_string()),
+            ];
+            targets.push(target(
+                replica.service.as_str(),
+                Watched::Url(address),
+                &labels,
+            ));
+        }
+        targets
+    }
+
+    /// The service of a replica and the port of its metrics, if it has any.
+    fn measured<'a>(
+        &'a self,
+        plan: &'a Plan,
+        replica: &SavedReplica,
+    ) -> Option<(&'a Service, u16)> {
+        let release = self.releases.get(&replica.release);
+        let plan = release.map_or(plan, |release| &release.plan);
+        let service = plan.services.get(&replica.service)?;
+        let port = replica.ports.get(&service.metrics.as_ref()?.port)?;
+        Some((service, *port))
+    }
+
+    /// Every process that cAdvisor would call a container.
+    fn running_replicas(&self) -> Vec<Replica> {
+        let replicas = self.saved.replicas.iter();
+        let mut all: Vec<Replica> = replicas
+            .filter_map(|(id, saved)| self.running_replica(id, saved))
+            .collect();
+        let servers = self.live_stores.iter().filter_map(|(name, live)| {
+            let store = self.wanted_stores().get(name).cloned();
+            let resources = store.map(|store| store.resources);
+            Some(Replica {
+                service: name.to_string(),
+                replica: name.to_string(),
+                release: String::new(),
+                name: name.to_string(),
+                pid: i32::try_from(live.process.pid?).ok()?,
+                started_at: live.process.started(),
+                cgroups: live.process.cgroups.clone(),
+                cpu_millis: resources.as_ref().and_then(cpu_limit),
+                memory_bytes: resources.as_ref().and_then(memory_limit),
+            })
+        });
+        all.extend(servers);
+        all
+    }
+
+    fn running_replica(&self, id: &ReplicaId, saved: &SavedReplica) -> Option<Replica> {
+        let live = self.live.get(id)?;
+        let release = self.releases.get(&saved.release)?;
+        let service = release.plan.services.get(&saved.service)?;
+        Some(Replica {
+            service: saved.service.to_string(),
+            replica: id.to_string(),
+            release: saved.release.to_string(),
+            name: id.to_string(),
+            pid: i32::try_from(live.pid?).ok()?,
+            started_at: live.started,
+            cgroups: live.cgroups.clone(),
+            cpu_millis: cpu_limit(&service.resources),
+            memory_bytes: memory_limit(&service.resources),
+        })
+    }
+}
+
+fn cpu_limit(resources: &Resources) -> Option<u32> {
+    resources.cpu.as_ref().map(|bounds| bounds.limit.0)
+}
+
+fn memory_limit(resources: &Resources) -> Option<u64> {
+    resources.memory.as_ref().map(|bounds| bounds.limit.0)
+}
+
+/// What all series of a project have in common when they leave it.
+fn external_labels(plan: &Plan) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::from([("project".to_owned(), plan.name.to_string())]);
+    if let Some(environment) = &plan.environment {
+        labels.insert("environment".to_owned(), environment.to_string());
+    }
+    labels
+}

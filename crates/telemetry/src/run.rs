@@ -1,0 +1,364 @@
+//! The telemetry from its start to its end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle as RuntimeHandle;
+use tokio::sync::watch;
+use wharf_alerting::manager::Handle;
+use wharf_alerting::rules::RuleGroup;
+use wharf_control::alert::Alert;
+use wharf_signal::SampleSink;
+
+use crate::collectors::Collectors;
+use crate::config::{Config, Mode, Settings};
+use crate::gate::Gate;
+use crate::health::{self, Health, State};
+use crate::notify::{self, Notifications};
+use crate::rules::Rules;
+use crate::scrape::{Collector, Scraper};
+use crate::stores::Stores;
+use crate::tail::{LogSources, Tail};
+use crate::{alertmanager_api, guard, ingest_api, loki_api, prometheus_api, tempo_api};
+
+/// Threads that serve and scrape. Queries run on others, as many at once as the gate lets in.
+const THREADS: usize = 2;
+
+/// A thread of a query that has nothing to do ends after this time.
+const IDLE_THREAD: Duration = Duration::from_secs(10);
+
+/// Between two attempts to open the stores.
+const OPEN_AGAIN: Duration = Duration::from_secs(5);
+
+/// Queries that run at once, as in Prometheus, and how long one may take.
+const QUERIES: usize = 20;
+const QUERY_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How long requests under way may take when it ends.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A running telemetry. Dropped, it ends; [`Telemetry::stop`] waits for that.
+#[derive(Debug)]
+pub struct Telemetry {
+    address: SocketAddr,
+    health: health::Shared,
+    config: watch::Sender<Option<Arc<Config>>>,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Telemetry {
+    /// Starts it. It opens its stores and answers once it knows what there is ([`Telemetry::configure`]); who asks before waits.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub fn start(settings: Settings) -> io::Result<Self> {
+        let address = settings.listener.local_addr()?;
+        settings.listener.set_nonblocking(true)?;
+        let health = health::Shared::default();
+        let (config, configs) = watch::channel(None);
+        let (stop, stopped) = watch::channel(false);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("telemetry")
+            .thread_keep_alive(IDLE_THREAD)
+            .enable_all()
+            .build()?;
+        let run = Run {
+            dir: settings.dir,
+            address,
+            mode: settings.mode,
+            engine: settings.engine,
+            health: health.clone(),
+            configs,
+            stopped,
+        };
+        let listener = settings.listener;
+        let thread = std::thread::Builder::new()
+            .name("telemetry".to_owned())
+            .spawn(move || {
+                let health = run.health.clone();
+                if let Err(error) = runtime.block_on(run.run(listener)) {
+                    health.trouble("server", Some(error));
+                }
+                runtime.shutdown_timeout(STOP_TIMEOUT);
+                health.set_state(State::Stopped);
+            })?;
+        Ok(Self {
+            address,
+            health,
+            config,
+            stop,
+            thread: Some(thread),
+        })
+    }
+
+    /// Tells it what there is. Takes effect soon; what stays the same is not disturbed.
+    pub fn configure(&self, config: Config) {
+        self.config.send_if_modified(|present| {
+            let changed = present.as_deref() != Some(&config);
+            if changed {
+                *present = Some(Arc::new(config));
+            }
+            changed
+        });
+    }
+
+    /// Where it answers.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How it fares.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.health.get()
+    }
+
+    /// Ends it in order. Blocks, for some seconds at most while requests are under way.
+    pub fn stop(mut self) {
+        self.stop.send_replace(true);
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has ended too.
+            drop(thread.join());
+        }
+    }
+}
+
+struct Run {
+    dir: PathBuf,
+    address: SocketAddr,
+    mode: Mode,
+    engine: Arc<dyn Collector>,
+    health: health::Shared,
+    configs: watch::Receiver<Option<Arc<Config>>>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Run {
+    /// Runs until it is told to stop; then everything that was taken is on disk.
+    async fn run(mut self, listener: std::net::TcpListener) -> Result<(), String> {
+        let listener = TcpListener::from_std(listener)
+            .map_err(|error| format!("it cannot be listened on: {error}"))?;
+        let mut stopped = self.stopped.clone();
+        let stores = tokio::select! {
+            stores = self.open() => stores,
+            _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
+        };
+        let sink: Arc<dyn SampleSink> = Arc::new(stores.db.clone());
+        let scraper = Arc::new(Scraper::new(sink, RuntimeHandle::current()));
+        let (manager, managing) = notify::start(&self.dir, &self.health);
+        let rules = Arc::new(self.rules(&stores, &manager));
+        let app = self.router(&stores, &scraper, &rules, &manager);
+        let mut background = tokio::task::JoinSet::new();
+        background.spawn(stores.clone().tend(self.health.clone()));
+        if self.mode == Mode::Project {
+            background.spawn(Arc::clone(&rules).run());
+        }
+        let mut stop = self.stopped.clone();
+        let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
+            // A sender that is gone means the same.
+            drop(stop.wait_for(|stopped| *stopped).await);
+        });
+        let serving = tokio::spawn(serving.into_future());
+        self.health.set_state(State::Ready);
+        let mut tail = Tailing::new(stores.clone(), self.health.clone());
+        let collectors = Collectors::new(Arc::clone(&self.engine), stores.clone());
+        let parts = Parts {
+            scraper: Arc::clone(&scraper),
+            collectors,
+            rules,
+            manager,
+        };
+        self.follow_config(parts, &mut tail).await;
+        background.shutdown().await;
+        tail.stop().await;
+        // Whoever follows a log holds its connection for as long as it likes.
+        drop(tokio::time::timeout(STOP_TIMEOUT, serving).await);
+        drop(tokio::time::timeout(notify::STOP_TIMEOUT, managing).await);
+        if let Some(scraper) = Arc::into_inner(scraper) {
+            scraper.stop().await;
+        }
+        drop(tokio::task::spawn_blocking(move || stores.close()).await);
+        Ok(())
+    }
+
+    /// Opens the stores once it is known how long they keep things; tries again while they cannot be opened.
+    async fn open(&mut self) -> Stores {
+        loop {
+            let keep = match self.configs.wait_for(Option::is_some).await {
+                Ok(config) => config.as_ref().map(|config| config.keep.clone()),
+                Err(_) => return std::future::pending().await,
+            };
+            let Some(keep) = keep else { continue };
+            let (dir, mode) = (self.dir.clone(), self.mode);
+            let opened = tokio::task::spawn_blocking(move || Stores::open(&dir, mode, &keep)).await;
+            match opened.unwrap_or_else(|error| Err(format!("opening ended by a defect: {error}")))
+            {
+                Ok((stores, found)) => {
+                    self.health.trouble("stores", None);
+                    self.health.recovered(found);
+                    return stores;
+                }
+                Err(error) => {
+                    self.health.trouble("stores", Some(error));
+                    self.health.set_state(State::Failed);
+                    tokio::time::sleep(OPEN_AGAIN).await;
+                }
+            }
+        }
+    }
+
+    /// The rules, which tell the manager of notifications what fires.
+    fn rules(&self, stores: &Stores, manager: &Handle) -> Rules {
+        let (manager, runtime) = (manager.clone(), RuntimeHandle::current());
+        let tell = move |source: &str, firing: Vec<Alert>| {
+            // Rules are evaluated on a thread that may wait. A manager that has ended ends with everything else.
+            runtime
+                .block_on(manager.observe(source, firing))
+                .unwrap_or_default();
+        };
+        Rules::new(
+            stores.db.clone(),
+            self.dir.join("rules.json"),
+            format!("http://{}", self.address),
+            self.health.clone(),
+            Box::new(tell),
+        )
+    }
+
+    fn router(
+        &self,
+        stores: &Stores,
+        scraper: &Arc<Scraper>,
+        rules: &Arc<Rules>,
+        manager: &Handle,
+    ) -> Router {
+        let gate = Gate::new(QUERIES, QUERY_TIMEOUT);
+        Router::new()
+            .merge(prometheus_api::router(
+                stores, scraper, rules, gate, self.mode,
+            ))
+            .merge(alertmanager_api::router(manager))
+            .merge(ingest_api::router(stores))
+            .merge(loki_api::router(stores.logs.clone()))
+            .merge(tempo_api::router(stores.traces.clone()))
+            .layer(axum::middleware::from_fn(guard::only_local))
+    }
+
+    /// Takes on each configuration until it is told to stop.
+    async fn follow_config(&mut self, parts: Parts, tail: &mut Tailing) {
+        let mut stopped = self.stopped.clone();
+        let mut told = None;
+        loop {
+            let config = self.configs.borrow_and_update().clone();
+            if let Some(config) = config.filter(|_| self.mode == Mode::Project) {
+                parts.apply(&config, &mut told).await;
+                tail.follow(&config.logs).await;
+            }
+            tokio::select! {
+                changed = self.configs.changed() => if changed.is_err() { return },
+                _ = stopped.wait_for(|stopped| *stopped) => return,
+            }
+        }
+    }
+}
+
+/// What a configuration changes.
+struct Parts {
+    scraper: Arc<Scraper>,
+    collectors: Collectors,
+    rules: Arc<Rules>,
+    manager: Handle,
+}
+
+impl Parts {
+    /// Takes on a configuration. `told` are the notifications that the manager has.
+    async fn apply(&self, config: &Config, told: &mut Option<(Notifications, Vec<String>)>) {
+        let targets = config.targets.iter();
+        self.scraper
+            .set_targets(targets.map(|target| self.collectors.target(target)));
+        let sources: Vec<String> = config.rules.iter().map(RuleGroup::id).collect();
+        let wanted = (config.notifications.clone(), sources);
+        if told.as_ref() != Some(&wanted) {
+            // Before the rules: what fires first finds its receivers.
+            let notifications = wanted.0.clone();
+            let made = tokio::task::spawn_blocking(move || notify::config(&notifications)).await;
+            if let Ok(made) = made {
+                // A manager that has ended ends with everything else.
+                let sources = wanted.1.clone();
+                self.manager
+                    .reconfigure(made, sources)
+                    .await
+                    .unwrap_or_default();
+                *told = Some(wanted);
+            }
+        }
+        let (rules, config) = (Arc::clone(&self.rules), config.clone());
+        let set = tokio::task::spawn_blocking(move || {
+            rules.set_groups(&config.rules, config.interval, &config.external_labels);
+        });
+        drop(set.await);
+    }
+}
+
+/// The thread that tails logs, if one does.
+struct Tailing {
+    stores: Stores,
+    health: health::Shared,
+    running: Option<(LogSources, Arc<AtomicBool>, JoinHandle<()>)>,
+}
+
+impl Tailing {
+    fn new(stores: Stores, health: health::Shared) -> Self {
+        Self {
+            stores,
+            health,
+            running: None,
+        }
+    }
+
+    /// Tails these from now on.
+    async fn follow(&mut self, sources: &LogSources) {
+        if self
+            .running
+            .as_ref()
+            .is_some_and(|(known, ..)| known == sources)
+        {
+            return;
+        }
+        self.stop().await;
+        let stop = Arc::new(AtomicBool::new(false));
+        let (stores, health) = (self.stores.clone(), self.health.clone());
+        let tail = Tail::new(sources.clone(), stores, health, Arc::clone(&stop));
+        let started = std::thread::Builder::new()
+            .name("tail".to_owned())
+            .spawn(move || tail.run());
+        match started {
+            Ok(thread) => self.running = Some((sources.clone(), stop, thread)),
+            Err(error) => {
+                let message = format!("no thread can be started to follow logs: {error}");
+                self.health.trouble("tail", Some(message));
+            }
+        }
+    }
+
+    /// Ends it once it has taken what is written by now.
+    async fn stop(&mut self) {
+        let Some((_, stop, thread)) = self.running.take() else {
+            return;
+        };
+        stop.store(true, Ordering::Release);
+        thread.thread().unpark();
+        // A thread that panicked has ended too.
+        drop(tokio::task::spawn_blocking(move || thread.join()).await);
+    }
+}
