@@ -11,7 +11,7 @@ name: watched
 telemetry: { scrape_interval: 1s }
 services:
   web:
-    command: $ACTOR serve
+    command: [$ACTOR]
     port: 8000
     replicas: 2
     probes: { http: /health }
