@@ -298,7 +298,8 @@ impl Inner {
         }
         {
             let mut head = self.write();
-            head.min_t = head.min_t.min(min);
+            // A chunk may begin before, if ranges were shorter or longer once: that part of it is in blocks.
+            head.min_t = head.min_t.min(min.max(before));
             head.files.forget_before(before)?;
             let epoch = std::mem::replace(&mut head.epoch, Arc::new(()));
             // Those who were dying before and are not gone yet are among them.

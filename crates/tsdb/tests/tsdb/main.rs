@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod crash;
+mod damage;
+mod full;
 mod model;
 mod promtool;
 mod store;

@@ -22,7 +22,7 @@ fn promtool() -> Option<PathBuf> {
     }
     let required = std::env::var("WHARF_TEST_REQUIRE").is_ok_and(|value| value == "all");
     assert!(!required, "promtool is required");
-    println!("skipped: there is no promtool; install prometheus");
+    eprintln!("skipped: there is no promtool; install prometheus");
     None
 }
 
@@ -108,7 +108,6 @@ fn promtool_reads_blocks_head_and_log() {
             .count(),
         20 * 1600
     );
-    println!("{list}{analyzed}");
 }
 
 #[test]
