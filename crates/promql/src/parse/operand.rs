@@ -160,8 +160,11 @@ impl<'a> Parser<'a> {
         let value = self.advance()?;
         let value = self.unquoted(&value)?;
         Matcher::new(name, op, value).or_else(|error| {
-            let source = &error.source;
-            self.fail(label.at, format!("{error}: {source}"))
+            // It draws the pattern; the reason is its last line.
+            let drawn = error.source.to_string();
+            let reason = drawn.lines().last().unwrap_or_default();
+            let reason = reason.trim_start_matches("error: ");
+            self.fail(label.at, format!("{error}: {reason}"))
         })
     }
 
