@@ -168,7 +168,7 @@ impl<'a> Parser<'a> {
                 break;
             }
             let op_at = self.advance()?.at;
-            let (return_bool, matching) = self.modifiers()?;
+            let (return_bool, matching) = self.modifiers(lhs.0.position())?;
             let rhs = self.expr(if to_the_right { power } else { power + 1 })?;
             let depth = self.deeper(lhs.1.max(rhs.1))?;
             let binary = Binary {
@@ -209,7 +209,7 @@ impl<'a> Parser<'a> {
     }
 
     /// `bool`, `on`, `ignoring`, `group_left`, `group_right` behind an operator.
-    fn modifiers(&mut self) -> Result<(bool, Matching), ParseError> {
+    fn modifiers(&mut self, lhs: crate::ast::Position) -> Result<(bool, Matching), ParseError> {
         let return_bool = self.accept(Kind::Keyword(Keyword::Bool))?;
         let mut matching = Matching {
             cardinality: Cardinality::OneToOne,
@@ -238,10 +238,7 @@ impl<'a> Parser<'a> {
         if let Kind::Keyword(Keyword::Fill | Keyword::FillLeft | Keyword::FillRight) =
             self.peek.kind
         {
-            return self.fail(
-                self.peek.at,
-                "binop fill modifiers are experimental and not enabled",
-            );
+            return self.fail(lhs, "binop fill modifiers are experimental and not enabled");
         }
         Ok((return_bool, matching))
     }

@@ -20,7 +20,7 @@ impl<'a> Parser<'a> {
             Kind::String => {
                 self.advance()?;
                 let bytes = unquote_bytes(token.text);
-                let bytes = bytes.or_else(|why| self.not_unquoted(&token, why))?;
+                let bytes = bytes.or_else(|why| self.fail(token.at, why))?;
                 let (value, invalid) = match String::from_utf8(bytes) {
                     Ok(value) => (value, None),
                     Err(error) => {
@@ -103,12 +103,7 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn unquoted(&self, token: &Token<'_>) -> Result<String, ParseError> {
-        unquote(token.text).or_else(|why| self.not_unquoted(token, why))
-    }
-
-    fn not_unquoted<T>(&self, token: &Token<'_>, why: &str) -> Result<T, ParseError> {
-        let text = quote(token.text);
-        self.fail(token.at, format!("error unquoting string {text}: {why}"))
+        unquote(token.text).or_else(|why| self.fail(token.at, why))
     }
 
     /// A selector, whose name, if it has one before the braces, is read.

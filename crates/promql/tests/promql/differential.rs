@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 
 use fastrand::Rng;
 use wharf_promql::testing::{Memory, Target};
-use wharf_promql::{Element, Evaluated, Value};
+use wharf_promql::{Element, Evaluated, Value, parse, pretty};
 use wharf_signal::{Sample, Series};
 
 use crate::data::{END, START, generate};
@@ -118,6 +118,46 @@ fn a_real_prometheus_says_the_same() {
     );
     let shown = differences.iter().take(30).cloned().collect::<Vec<_>>();
     assert!(differences.is_empty(), "seed {seed}:\n{}", shown.join("\n"));
+}
+
+/// One line and several: an expression is written as Prometheus formats it.
+#[test]
+fn a_real_prometheus_writes_the_same() {
+    let Some(prometheus) = Prometheus::start() else {
+        return;
+    };
+    let mut generator = Generator::new(SEED, (START / 1000, END / 1000));
+    for _ in 0..1000 {
+        let query = generator.expr();
+        let ours = parse(&query)
+            .map(|expr| pretty(&expr))
+            .map_err(|e| e.to_string());
+        let theirs = prometheus.formatted(&query);
+        match (&ours, &theirs) {
+            (Ok(ours), Ok(theirs)) => assert_eq!(ours, theirs, "{query}"),
+            (Err(ours), Err(theirs)) => assert!(theirs.ends_with(ours), "{ours} {theirs}"),
+            _ => panic!("{query}: {ours:?} instead of {theirs:?}"),
+        }
+    }
+}
+
+/// What is no expression is refused in the same words, at the same place.
+#[test]
+fn a_real_prometheus_refuses_the_same() {
+    let Some(prometheus) = Prometheus::start() else {
+        return;
+    };
+    let mut different = Vec::new();
+    for query in include_str!("refused.txt").lines() {
+        let ours = parse(query)
+            .map(|expr| expr.to_string())
+            .map_err(|e| e.to_string());
+        match (ours, prometheus.formatted(query)) {
+            (Err(ours), Err(theirs)) if theirs.ends_with(&ours) => {}
+            (ours, theirs) => different.push(format!("{query}\n  {ours:?}\n  {theirs:?}")),
+        }
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
 }
 
 fn is_empty(value: &Value) -> bool {
