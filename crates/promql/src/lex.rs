@@ -133,6 +133,8 @@ pub(crate) struct Lexer<'a> {
     in_braces: bool,
     in_brackets: bool,
     got_colon: bool,
+    /// Whether a bracket was just opened.
+    after_bracket: bool,
 }
 
 impl<'a> Lexer<'a> {
@@ -146,6 +148,7 @@ impl<'a> Lexer<'a> {
             in_braces: false,
             in_brackets: false,
             got_colon: false,
+            after_bracket: false,
         }
     }
 
@@ -205,12 +208,18 @@ impl<'a> Lexer<'a> {
         {
             number_or_duration(rest)
         } else if is_alpha(first) || (first == ':' && !self.in_brackets) {
-            Ok(word(rest))
+            self.word(first, rest)
         } else {
             symbol(first, rest)
         }
         .map_err(fail)?;
-        self.follow(kind).map_err(fail)?;
+        self.follow(kind).map_err(|message| {
+            // A parenthesis too many has been read by then.
+            let past = u32::from(kind == Kind::RightParen);
+            let column = at.column.saturating_add(past);
+            let at = Position { column, ..at };
+            ParseError { at, message }
+        })?;
         let text = &rest[..length];
         // Line feeds are in raw strings only.
         for (index, _) in text.match_indices('\n') {
@@ -221,8 +230,26 @@ impl<'a> Lexer<'a> {
         Ok(Token { kind, text, at })
     }
 
+    fn word(&self, first: char, rest: &str) -> Result<(Kind, usize), String> {
+        let (kind, length) = word(rest);
+        let of_durations = matches!(
+            kind,
+            Kind::Keyword(Keyword::Step | Keyword::Range | Keyword::MaxOf | Keyword::MinOf)
+        );
+        if !self.in_brackets || of_durations {
+            Ok((kind, length))
+        } else if self.after_bracket {
+            Err(format!(
+                "unexpected character in duration expression: {first:?}"
+            ))
+        } else {
+            Err(format!("unexpected character: {first:?}, expected ':'"))
+        }
+    }
+
     /// Keeps track of what is open.
     fn follow(&mut self, kind: Kind) -> Result<(), String> {
+        self.after_bracket = kind == Kind::LeftBracket;
         match kind {
             Kind::LeftBrace => self.in_braces = true,
             Kind::RightBrace => self.in_braces = false,
@@ -273,7 +300,7 @@ fn in_braces(first: char, rest: &str) -> Result<(Kind, usize), String> {
         ('=', _) => (Kind::Assign, 1),
         ('!', Some('~')) => (Kind::RegexNotEqual, 2),
         ('!', Some('=')) => (Kind::Operator(BinaryOp::NotEqual), 2),
-        ('!', next) => return Err(after("!", next) + " inside braces"),
+        ('!', next) => return Err(after("'!' inside braces", next)),
         ('"' | '\'' | '`', _) => (Kind::String, string(first, rest)?),
         ('{', _) => return Err("unexpected left brace '{'".to_owned()),
         (c, _) => return Err(format!("unexpected character inside braces: {c:?}")),
@@ -282,8 +309,8 @@ fn in_braces(first: char, rest: &str) -> Result<(Kind, usize), String> {
 
 fn after(what: &str, next: Option<char>) -> String {
     match next {
-        Some(c) => format!("unexpected character after '{what}': {c:?}"),
-        None => format!("unexpected end of input after '{what}'"),
+        Some(c) => format!("unexpected character after {what}: {c:?}"),
+        None => format!("unexpected end of input after {what}"),
     }
 }
 
@@ -310,7 +337,7 @@ fn symbol(first: char, rest: &str) -> Result<(Kind, usize), String> {
         ('=', Some('~')) => Err("unexpected character after '=': '~'".to_owned()),
         ('=', _) => Ok((Kind::Assign, 1)),
         ('!', Some('=')) => op(Op::NotEqual, 2),
-        ('!', next) => Err(after("!", next)),
+        ('!', next) => Err(after("'!'", next)),
         ('<', Some('=')) => op(Op::LessEqual, 2),
         ('<', Some('/')) => op(Op::TrimUpper, 2),
         ('<', _) => op(Op::Less, 1),

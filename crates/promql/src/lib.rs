@@ -16,7 +16,7 @@ pub use ast::*;
 pub use error::{EvalError, ParseError};
 pub use eval::{instant, range};
 pub use functions::{Function, Variadic};
-pub use parse::{MAX_DEPTH, ParseOptions, parse, parse_selector, parse_with};
+pub use parse::{MAX_DEPTH, MAX_NESTING, ParseOptions, parse, parse_selector, parse_with};
 pub use print::pretty;
 pub use text::{format_duration, parse_duration};
 pub use value::{Element, Evaluated, Options, Value};

@@ -2,7 +2,7 @@
 //!
 //! Binary operators bind in the order `or`; `and`, `unless`; comparisons; `+`, `-`; `*`, `/`, `%`, `atan2` and signs; `^` (the only
 //! one that groups to the right). Ranges, `offset` and `@` bind tighter than all of them. Neither the recursion nor the depth
-//! of the tree exceeds [`MAX_DEPTH`], so that whatever walks a tree may recurse.
+//! of the tree exceeds [`MAX_NESTING`] and [`MAX_DEPTH`], so that whatever walks a tree may recurse.
 
 mod check;
 mod operand;
@@ -14,8 +14,12 @@ use crate::ast::{Binary, BinaryOp, Cardinality, Expr, Matching, Unary};
 use crate::error::ParseError;
 use crate::lex::{Keyword, Kind, Lexer, Token};
 
-/// How deep a tree may be: far beyond what people write, and what evaluation holds on a stack of 2 MiB.
+/// How deep a tree may be, which chains such as `a or b or c` make deep: what evaluation holds on a stack of 2 MiB, in a build
+/// without optimisation too.
 pub const MAX_DEPTH: u32 = 256;
+
+/// How many parentheses may be open at once: each takes the parser several calls, on the same stack.
+pub const MAX_NESTING: u32 = 96;
 
 /// What the language has beyond its stable parts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -82,7 +86,7 @@ type Deep = (Expr, u32);
 struct Parser<'a> {
     lexer: Lexer<'a>,
     peek: Token<'a>,
-    depth: u32,
+    nesting: u32,
     options: ParseOptions,
 }
 
@@ -109,7 +113,7 @@ impl<'a> Parser<'a> {
         Ok(Self {
             lexer,
             peek,
-            depth: 0,
+            nesting: 0,
             options,
         })
     }
@@ -152,15 +156,23 @@ impl<'a> Parser<'a> {
 
     fn deeper(&self, depth: u32) -> Result<u32, ParseError> {
         if depth >= MAX_DEPTH {
-            let limit = format!("expression is nested more than {MAX_DEPTH} levels deep");
-            return self.fail(self.peek.at, limit);
+            return self.fail(
+                self.peek.at,
+                format!("expression is more than {MAX_DEPTH} operations deep: try recording rules for its parts"),
+            );
         }
         Ok(depth + 1)
     }
 
     /// An expression of operators that bind at least as tight as `least`.
     fn expr(&mut self, least: u8) -> Result<Deep, ParseError> {
-        self.depth = self.deeper(self.depth)?;
+        if self.nesting >= MAX_NESTING {
+            return self.fail(
+                self.peek.at,
+                format!("more than {MAX_NESTING} expressions are nested: try recording rules for the inner ones"),
+            );
+        }
+        self.nesting += 1;
         let mut lhs = self.signed()?;
         while let Kind::Operator(op) = self.peek.kind {
             let (power, to_the_right) = power(op);
@@ -168,7 +180,7 @@ impl<'a> Parser<'a> {
                 break;
             }
             let op_at = self.advance()?.at;
-            let (return_bool, matching) = self.modifiers()?;
+            let (return_bool, matching) = self.modifiers(lhs.0.position())?;
             let rhs = self.expr(if to_the_right { power } else { power + 1 })?;
             let depth = self.deeper(lhs.1.max(rhs.1))?;
             let binary = Binary {
@@ -181,7 +193,7 @@ impl<'a> Parser<'a> {
             };
             lhs = (Expr::Binary(binary), depth);
         }
-        self.depth -= 1;
+        self.nesting -= 1;
         Ok(lhs)
     }
 
@@ -209,7 +221,7 @@ impl<'a> Parser<'a> {
     }
 
     /// `bool`, `on`, `ignoring`, `group_left`, `group_right` behind an operator.
-    fn modifiers(&mut self) -> Result<(bool, Matching), ParseError> {
+    fn modifiers(&mut self, lhs: crate::ast::Position) -> Result<(bool, Matching), ParseError> {
         let return_bool = self.accept(Kind::Keyword(Keyword::Bool))?;
         let mut matching = Matching {
             cardinality: Cardinality::OneToOne,
@@ -238,10 +250,7 @@ impl<'a> Parser<'a> {
         if let Kind::Keyword(Keyword::Fill | Keyword::FillLeft | Keyword::FillRight) =
             self.peek.kind
         {
-            return self.fail(
-                self.peek.at,
-                "binop fill modifiers are experimental and not enabled",
-            );
+            return self.fail(lhs, "binop fill modifiers are experimental and not enabled");
         }
         Ok((return_bool, matching))
     }

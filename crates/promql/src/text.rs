@@ -39,14 +39,14 @@ fn is_printable(c: char) -> bool {
 }
 
 /// What a quoted text says: in `"` or `'` with the escapes of Go, in backquotes as it stands.
-pub(crate) fn unquote(quoted: &str) -> Result<String, &'static str> {
+pub(crate) fn unquote(quoted: &str) -> Result<String, String> {
     // Bytes that are no UTF-8 cannot be in a label: they would match nothing.
-    String::from_utf8(unquote_bytes(quoted)?).map_err(|_| "not valid UTF-8")
+    String::from_utf8(unquote_bytes(quoted)?).map_err(|_| "invalid UTF-8 in a string".to_owned())
 }
 
 /// The same, where the escapes may make what is no UTF-8.
-pub(crate) fn unquote_bytes(quoted: &str) -> Result<Vec<u8>, &'static str> {
-    const INVALID: &str = "invalid syntax";
+pub(crate) fn unquote_bytes(quoted: &str) -> Result<Vec<u8>, String> {
+    const INVALID: &str = "escape sequence is an invalid Unicode code point";
     let quote = quoted.chars().next().ok_or(INVALID)?;
     let inner = quoted
         .strip_prefix(quote)
@@ -84,7 +84,7 @@ pub(crate) fn unquote_bytes(quoted: &str) -> Result<Vec<u8>, &'static str> {
                 bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
                 continue;
             }
-            _ => return Err(INVALID),
+            other => return Err(format!("unknown escape sequence {}", code_point(other))),
         };
         bytes.push(simple);
     }
@@ -105,15 +105,20 @@ pub(crate) fn quote_bytes(bytes: &[u8]) -> String {
     out
 }
 
-fn digits(chars: &mut std::str::Chars<'_>, count: u32, radix: u32) -> Result<u32, &'static str> {
+fn digits(chars: &mut std::str::Chars<'_>, count: u32, radix: u32) -> Result<u32, String> {
     let mut value = 0u32;
     for _ in 0..count {
-        let digit = chars.next().and_then(|c| c.to_digit(radix));
-        value = digit
+        let c = chars.next().ok_or("escape sequence not terminated")?;
+        value = c
+            .to_digit(radix)
             .and_then(|digit| value.checked_mul(radix)?.checked_add(digit))
-            .ok_or("invalid syntax")?;
+            .ok_or_else(|| format!("illegal character {} in escape sequence", code_point(c)))?;
     }
     Ok(value)
+}
+
+fn code_point(c: char) -> String {
+    format!("U+{:04X} {c:?}", u32::from(c))
 }
 
 /// A number as it is written in an expression: decimal, hexadecimal, octal with a leading zero, `Inf`, `NaN`, with underscores.

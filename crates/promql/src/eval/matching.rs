@@ -147,10 +147,13 @@ impl Evaluator<'_> {
         sides: &[Side],
         grid: Grid,
     ) -> Result<(), EvalError> {
+        // The first step, and of that the first series that comes second.
+        let mut found: Option<(usize, usize, usize)> = None;
         for side in sides.iter().filter(|side| side.one.len() > 1) {
             self.budget
                 .work(side.one.len().saturating_mul(grid.steps))?;
-            for step in 0..grid.steps {
+            let until = found.map_or(grid.steps, |(step, ..)| step + 1);
+            for step in 0..until {
                 let present = |index: &&usize| is_present(operation.one[**index].at(step));
                 let mut there = side.one.iter().filter(present);
                 let (Some(first), Some(second)) = (there.next(), there.next()) else {
@@ -158,12 +161,18 @@ impl Evaluator<'_> {
                 };
                 let mut many = operation.many.iter();
                 if many.any(|row| is_present(row.at(step))) {
-                    let (first, second) = (&operation.one[*first], &operation.one[*second]);
-                    return Err(operation.duplicate(second, first));
+                    let here = (step, *second, *first);
+                    found = Some(found.map_or(here, |other| other.min(here)));
+                    break;
                 }
             }
         }
-        Ok(())
+        match found {
+            Some((_, second, first)) => {
+                Err(operation.duplicate(&operation.one[second], &operation.one[first]))
+            }
+            None => Ok(()),
+        }
     }
 
     /// The results of series with the same matching labels.

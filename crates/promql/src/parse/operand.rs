@@ -20,7 +20,7 @@ impl<'a> Parser<'a> {
             Kind::String => {
                 self.advance()?;
                 let bytes = unquote_bytes(token.text);
-                let bytes = bytes.or_else(|why| self.not_unquoted(&token, why))?;
+                let bytes = bytes.or_else(|why| self.fail(token.at, why))?;
                 let (value, invalid) = match String::from_utf8(bytes) {
                     Ok(value) => (value, None),
                     Err(error) => {
@@ -103,12 +103,7 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn unquoted(&self, token: &Token<'_>) -> Result<String, ParseError> {
-        unquote(token.text).or_else(|why| self.not_unquoted(token, why))
-    }
-
-    fn not_unquoted<T>(&self, token: &Token<'_>, why: &str) -> Result<T, ParseError> {
-        let text = quote(token.text);
-        self.fail(token.at, format!("error unquoting string {text}: {why}"))
+        unquote(token.text).or_else(|why| self.fail(token.at, why))
     }
 
     /// A selector, whose name, if it has one before the braces, is read.
@@ -160,8 +155,11 @@ impl<'a> Parser<'a> {
         let value = self.advance()?;
         let value = self.unquoted(&value)?;
         Matcher::new(name, op, value).or_else(|error| {
-            let source = &error.source;
-            self.fail(label.at, format!("{error}: {source}"))
+            // It draws the pattern; the reason is its last line.
+            let drawn = error.source.to_string();
+            let reason = drawn.lines().last().unwrap_or_default();
+            let reason = reason.trim_start_matches("error: ");
+            self.fail(label.at, format!("{error}: {reason}"))
         })
     }
 

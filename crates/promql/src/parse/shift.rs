@@ -188,7 +188,12 @@ impl Parser<'_> {
         let seconds = self.number()?.value * sign;
         // A quarter of what milliseconds can hold, so that no sum of times overflows.
         if seconds.is_nan() || seconds.abs() > 2e15 {
-            let message = format!("timestamp out of bounds for @ modifier: {seconds:.6}");
+            let seconds = if seconds.is_finite() {
+                format!("{seconds:.6}")
+            } else {
+                crate::text::format_plain(seconds)
+            };
+            let message = format!("timestamp out of bounds for @ modifier: {seconds}");
             return self.fail(at, message);
         }
         #[expect(clippy::cast_possible_truncation, reason = "checked right above")]

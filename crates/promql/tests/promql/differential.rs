@@ -11,13 +11,12 @@
 //!   samples. Here the offset counts.
 //! - `last-bits`: functions such as `atan2` differ in the last bit, which makes other labels in `count_values`: the generator
 //!   rounds there.
-//! - `error-texts`: that both refuse is compared, not in which words.
 
 use std::collections::BTreeSet;
 
 use fastrand::Rng;
 use wharf_promql::testing::{Memory, Target};
-use wharf_promql::{Element, Evaluated, Value};
+use wharf_promql::{Element, Evaluated, Value, parse, pretty};
 use wharf_signal::{Sample, Series};
 
 use crate::data::{END, START, generate};
@@ -121,6 +120,46 @@ fn a_real_prometheus_says_the_same() {
     assert!(differences.is_empty(), "seed {seed}:\n{}", shown.join("\n"));
 }
 
+/// One line and several: an expression is written as Prometheus formats it.
+#[test]
+fn a_real_prometheus_writes_the_same() {
+    let Some(prometheus) = Prometheus::start() else {
+        return;
+    };
+    let mut generator = Generator::new(SEED, (START / 1000, END / 1000));
+    for _ in 0..1000 {
+        let query = generator.expr();
+        let ours = parse(&query)
+            .map(|expr| pretty(&expr))
+            .map_err(|e| e.to_string());
+        let theirs = prometheus.formatted(&query);
+        match (&ours, &theirs) {
+            (Ok(ours), Ok(theirs)) => assert_eq!(ours, theirs, "{query}"),
+            (Err(ours), Err(theirs)) => assert!(theirs.ends_with(ours), "{ours} {theirs}"),
+            _ => panic!("{query}: {ours:?} instead of {theirs:?}"),
+        }
+    }
+}
+
+/// What is no expression is refused in the same words, at the same place.
+#[test]
+fn a_real_prometheus_refuses_the_same() {
+    let Some(prometheus) = Prometheus::start() else {
+        return;
+    };
+    let mut different = Vec::new();
+    for query in include_str!("refused.txt").lines() {
+        let ours = parse(query)
+            .map(|expr| expr.to_string())
+            .map_err(|e| e.to_string());
+        match (ours, prometheus.formatted(query)) {
+            (Err(ours), Err(theirs)) if theirs.ends_with(&ours) => {}
+            (ours, theirs) => different.push(format!("{query}\n  {ours:?}\n  {theirs:?}")),
+        }
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
+}
+
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Vector(elements) => elements.is_empty(),
@@ -136,7 +175,15 @@ fn compare(
 ) -> Result<(), String> {
     let (ours, theirs) = match (ours, theirs) {
         (Ok(ours), Ok(theirs)) => (ours, theirs),
-        (Err(_), Err(_)) => return Ok(()),
+        (Err(ours), Err(theirs)) => {
+            let stripped = theirs.strip_prefix("invalid parameter \"query\": ");
+            let theirs = stripped.unwrap_or(&theirs);
+            return if ours == theirs {
+                Ok(())
+            } else {
+                Err(format!("{ours:?} instead of {theirs:?}"))
+            };
+        }
         (Ok(_), Err(why)) => return Err(format!("only Prometheus refuses: {why}")),
         (Err(why), Ok(_)) => return Err(format!("only Prometheus answers; here: {why}")),
     };

@@ -119,7 +119,10 @@ impl Generator {
         match self.rng.u32(..6) {
             0 | 1 => format!("{name}=\"{value}\""),
             2 => format!("{name}!=\"{value}\""),
-            3 => format!("{name}=~\"{value}|{}\"", self.pick(&values)),
+            3 => {
+                let either = format!("{value}|{}", self.pick(&values)).replace('+', "\\\\+");
+                format!("{name}=~\"{either}\"")
+            }
             4 => format!(
                 "{name}=~'.*{}.*'",
                 value.get(..1).unwrap_or_default().replace('+', "I")
@@ -223,7 +226,7 @@ impl Generator {
             1 => " group_right",
             _ => return words,
         };
-        let include = if self.chance(40) { " (extra)" } else { "" };
+        let include = if self.chance(40) { " (extra)" } else { " ()" };
         format!("{words}{group}{include}")
     }
 

@@ -7,4 +7,5 @@ mod data;
 mod differential;
 mod generate;
 mod prometheus;
+mod properties;
 mod require;

@@ -177,7 +177,22 @@ impl Prometheus {
         }
     }
 
+    /// An expression as it formats it.
+    pub(crate) fn formatted(&self, query: &str) -> Result<String, String> {
+        let answer = self.ask("/api/v1/format_query", &[("query", query.to_owned())])?;
+        Ok(answer["data"].as_str().unwrap().to_owned())
+    }
+
     pub(crate) fn query(&self, path: &str, fields: &[(&str, String)]) -> Result<Evaluated, String> {
+        let answer = self.ask(path, fields)?;
+        Ok(Evaluated {
+            value: value(&answer["data"]),
+            warnings: texts(&answer["warnings"]),
+            infos: texts(&answer["infos"]),
+        })
+    }
+
+    fn ask(&self, path: &str, fields: &[(&str, String)]) -> Result<Json, String> {
         let fields = fields
             .iter()
             .map(|(name, value)| format!("{name}={}", encoded(value)));
@@ -190,11 +205,7 @@ impl Prometheus {
         if answer["status"] != "success" {
             return Err(answer["error"].as_str().unwrap_or_default().to_owned());
         }
-        Ok(Evaluated {
-            value: value(&answer["data"]),
-            warnings: texts(&answer["warnings"]),
-            infos: texts(&answer["infos"]),
-        })
+        Ok(answer)
     }
 }
 
