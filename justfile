@@ -63,7 +63,8 @@ docs:
 sim SEED="":
     {{ if SEED == "" { "" } else { "env WHARF_SIM_SEED=" + SEED } }} cargo test -p wharf-control sim
 
-# Feeds a parser with mutated input until it is stopped. Needs the nightly toolchain and cargo-fuzz.
+# Feeds a parser with mutated input until it is stopped, or for a while: `just fuzz otlp -- -max_total_time=600`. Targets: wharf_yaml,
+# exposition_text, openmetrics, remote_write, loki_push, otlp, promql, logql. Needs the nightly toolchain and cargo-fuzz.
 fuzz TARGET="wharf_yaml" *ARGS:
     cargo +nightly fuzz run {{TARGET}} {{ARGS}}
 

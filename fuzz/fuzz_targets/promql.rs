@@ -2,6 +2,6 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
-    // What is read is written as something that is read; a panic or a stack that ends is what is looked for.
+    // A panic, or a stack that ends, is what is looked for.
     let _either = wharf_promql::parse(text);
 });

@@ -20,6 +20,12 @@ pub enum PushError {
     /// It cannot be unpacked.
     #[error(transparent)]
     Unpack(#[from] UnpackError),
+    /// It would take too much memory.
+    #[error("the entries would take more than {limit} bytes of memory; send smaller batches")]
+    TooMany {
+        /// What they may take.
+        limit: usize,
+    },
     /// It is neither.
     #[error("no push request: {0}")]
     Form(String),
@@ -57,7 +63,8 @@ pub fn encode_json(streams: &Streams) -> Vec<u8> {
 /// # Errors
 /// It is larger, not packed, or no such message.
 pub fn decode_protobuf(body: &[u8], limit: usize) -> Result<Streams, PushError> {
-    message::decode(&snappy::unpack(body, limit)?)
+    // Lines of forty bytes take so much more as entries.
+    message::decode(&snappy::unpack(body, limit)?, limit.saturating_mul(4))
 }
 
 /// Writes a Protocol Buffers body, packed.

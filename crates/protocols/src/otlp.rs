@@ -196,7 +196,7 @@ pub fn encode_spans(spans: &[Span], encoding: Encoding) -> Vec<u8> {
 fn read<M: prost::Message + Default + serde::de::DeserializeOwned>(
     body: &[u8],
     encoding: Encoding,
-    shape: &weight::Shape,
+    shape: &crate::wire::Shape,
     limits: Limits,
 ) -> Result<M, OtlpError> {
     match encoding {

@@ -130,3 +130,34 @@ impl<'a> Fields<'a> {
         Err(WireError("a varint"))
     }
 }
+
+/// The messages within a message: by number, how much memory each takes when prost has read it, and what is within it.
+pub(crate) struct Shape(pub(crate) &'static [(u32, usize, &'static Shape)]);
+
+/// What holds no messages.
+pub(crate) static LEAF: Shape = Shape(&[]);
+
+/// Goes through a message before prost reads it, and gives none if what is in it would take more than `limit` bytes: two bytes
+/// of Protocol Buffers can become some hundred. What is no message is left to prost.
+pub(crate) fn weigh(message: &[u8], shape: &Shape, limit: usize) -> Option<()> {
+    // As deep as prost goes.
+    weigh_within(message, shape, &mut { limit }, 100)
+}
+
+fn weigh_within(message: &[u8], shape: &Shape, left: &mut usize, depth: u8) -> Option<()> {
+    let Some(depth) = depth.checked_sub(1) else {
+        return Some(());
+    };
+    let mut fields = Fields::new(message);
+    while let Ok(Some((number, field))) = fields.next() {
+        let Some((_, size, inner)) = shape.0.iter().find(|(of, ..)| *of == number) else {
+            continue;
+        };
+        if let Field::Bytes(bytes) = field {
+            // A list grows by doubling.
+            *left = left.checked_sub(2 * size)?;
+            weigh_within(bytes, inner, left, depth)?;
+        }
+    }
+    Some(())
+}

@@ -5,6 +5,7 @@ use wharf_signal::{Labels, LogEntry};
 
 use super::{PushError, Streams, labels};
 use crate::label_pairs::set_of;
+use crate::wire::{LEAF, Shape, weigh};
 
 #[derive(Clone, PartialEq, Message)]
 struct Request {
@@ -46,7 +47,13 @@ struct Pair {
     value: String,
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<Streams, PushError> {
+static REQUEST: Shape = Shape(&[(1, size_of::<Stream>(), &STREAM)]);
+static STREAM: Shape = Shape(&[(2, size_of::<Entry>(), &ENTRY)]);
+static ENTRY: Shape = Shape(&[(3, size_of::<Pair>(), &LEAF)]);
+
+/// Takes at most `limit` bytes for what is read.
+pub(super) fn decode(bytes: &[u8], limit: usize) -> Result<Streams, PushError> {
+    weigh(bytes, &REQUEST, limit).ok_or(PushError::TooMany { limit })?;
     let request = Request::decode(bytes).map_err(|error| PushError::Form(error.to_string()))?;
     let mut streams = Vec::with_capacity(request.streams.len());
     for stream in request.streams {

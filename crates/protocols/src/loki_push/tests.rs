@@ -83,6 +83,20 @@ fn what_is_no_push_is_refused() {
 }
 
 #[test]
+fn many_empty_entries_are_refused() {
+    // 30,000 entries of two bytes in one stream.
+    let entries = [0x12, 0x00].repeat(30_000);
+    let mut body = vec![0x0a, 0xe0, 0xd4, 0x03];
+    body.extend(entries);
+    let error = decode_protobuf(&snappy::pack(&body), 1 << 20).unwrap_err();
+    assert_eq!(error, PushError::TooMany { limit: 4 << 20 });
+    assert!(
+        decode_protobuf(&snappy::pack(&body), 1 << 21)
+            .is_err_and(|error| matches!(error, PushError::Labels { .. }))
+    );
+}
+
+#[test]
 fn a_service_has_a_name() {
     #[track_caller]
     fn check(pairs: &[(&str, &str)], expected: &str) {

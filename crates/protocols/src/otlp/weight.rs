@@ -6,10 +6,7 @@ use super::wire::{
     AnyValue, Event, Exemplar, HistogramPoint, KeyValue, Link, LogRecord, Metric, NumberPoint,
     ResourceLogs, ResourceMetrics, ResourceSpans, Span,
 };
-use crate::wire::{Field, Fields};
-
-/// The messages within a message: by number, what each takes, and what is within it.
-pub(super) struct Shape(&'static [(u32, usize, &'static Shape)]);
+use crate::wire::{LEAF, Shape, weigh};
 
 static ANY: Shape = Shape(&[
     (5, size_of::<AnyValue>(), &LIST),
@@ -59,34 +56,12 @@ static HISTOGRAM_POINT: Shape = Shape(&[
 ]);
 /// A summary's point is smaller than a histogram's.
 static SUMMARY: Shape = Shape(&[(1, size_of::<HistogramPoint>(), &SUMMARY_POINT)]);
-static SUMMARY_POINT: Shape = Shape(&[(7, size_of::<KeyValue>(), &PAIR), (6, 16, &NOTHING)]);
+static SUMMARY_POINT: Shape = Shape(&[(7, size_of::<KeyValue>(), &PAIR), (6, 16, &LEAF)]);
 static EXEMPLAR: Shape = Shape(&[(7, size_of::<KeyValue>(), &PAIR)]);
-static NOTHING: Shape = Shape(&[]);
 
 /// Refuses what would take more than `limit`.
 pub(super) fn of_protobuf(body: &[u8], shape: &Shape, limit: usize) -> Result<(), OtlpError> {
-    let mut left = limit;
-    // As deep as prost goes.
-    weigh(body, shape, &mut left, 100).ok_or(OtlpError::TooLarge { limit })
-}
-
-/// None if it is too much. What is no message is left to who reads it.
-fn weigh(message: &[u8], shape: &Shape, left: &mut usize, depth: u8) -> Option<()> {
-    let Some(depth) = depth.checked_sub(1) else {
-        return Some(());
-    };
-    let mut fields = Fields::new(message);
-    while let Ok(Some((number, field))) = fields.next() {
-        let Some((_, size, inner)) = shape.0.iter().find(|(of, ..)| *of == number) else {
-            continue;
-        };
-        if let Field::Bytes(bytes) = field {
-            // A list grows by doubling.
-            *left = left.checked_sub(2 * size)?;
-            weigh(bytes, inner, left, depth)?;
-        }
-    }
-    Some(())
+    weigh(body, shape, limit).ok_or(OtlpError::TooLarge { limit })
 }
 
 /// Refuses what would take more than `limit`. Each message is an object; braces within texts count too.
