@@ -55,6 +55,11 @@ bench-ingress *ARGS: build
 bench-chat *ARGS: build
     python3 benches/chat.py {{ARGS}}
 
+# The store of log lines, 1 GiB of them, beside zstd, grep and jq; and beside Loki: `just bench-logs --loki PROGRAM`.
+bench-logs *ARGS:
+    cargo build --release -p wharf-logs --example logs_load
+    python3 benches/logs.py {{ARGS}}
+
 # The references of `wharf.yaml` and of the command line, written anew.
 docs:
     cargo xtask docs

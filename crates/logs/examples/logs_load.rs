@@ -1,7 +1,8 @@
 //! What `benches/logs.py` measures the store with: made-up lines, and each question asked in a process of its own.
 //!
 //! ```text
-//! logs_load generate BYTES FILE         lines of JSON as services write them, always the same
+//! logs_load generate BYTES FILE         lines of JSON as services write them, always the same, of 24 streams
+//! logs_load generate BYTES FILE N       the same of as many replicas: 12 streams of each
 //! logs_load ingest DIR FILE             pushes them, 512 a batch, with their trace id as metadata
 //! logs_load ask DIR needle TEXT         lines that contain a text
 //! logs_load ask DIR json                lines whose status is 500 or more, of one service
@@ -32,7 +33,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
-        ["generate", bytes, file] => generate(bytes.parse()?, file.as_ref()),
+        ["generate", bytes, file] => generate(bytes.parse()?, file.as_ref(), 2),
+        ["generate", bytes, file, replicas] => {
+            generate(bytes.parse()?, file.as_ref(), replicas.parse()?)
+        }
         ["ingest", dir, file] => ingest(dir.as_ref(), file.as_ref()),
         ["ask", dir, "needle", text] => ask(dir.as_ref(), "needle", text),
         ["ask", dir, what @ ("json" | "rate" | "tail")] => ask(dir.as_ref(), what, ""),
@@ -41,14 +45,21 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 const SERVICES: [&str; 4] = ["web", "api", "worker", "auth"];
-const ROUTES: [&str; 6] = ["/", "/items", "/items/{}", "/users/{}/orders", "/login", "/search?q={}"];
+const ROUTES: [&str; 6] = [
+    "/",
+    "/items",
+    "/items/{}",
+    "/users/{}/orders",
+    "/login",
+    "/search?q={}",
+];
 const AGENTS: [&str; 3] = [
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36",
     "curl/8.5.0",
     "kube-probe/1.31",
 ];
 
-fn generate(bytes: u64, file: &Path) -> Result<(), Box<dyn Error>> {
+fn generate(bytes: u64, file: &Path, replicas: u16) -> Result<(), Box<dyn Error>> {
     let mut out = BufWriter::new(File::create(file)?);
     let mut rng = fastrand::Rng::with_seed(20_260_101);
     let (mut written, mut lines) = (0, 0i64);
@@ -79,7 +90,7 @@ fn generate(bytes: u64, file: &Path) -> Result<(), Box<dyn Error>> {
              \"method\":\"{}\",\"path\":\"{}\",\"status\":{status},\"duration_ms\":{:.3},\"bytes\":{},\"client\":\"10.{}.{}.{}\",\
              \"agent\":\"{}\",\"message\":\"request completed\"}}\n",
             SERVICES[rng.usize(..SERVICES.len())],
-            rng.u8(..2),
+            rng.u16(..replicas),
             if rng.u8(..) < 200 { "GET" } else { "POST" },
             route.replace("{}", &rng.u32(1..50_000).to_string()),
             f64::from(rng.u32(200..90_000)) / 1000.0,
@@ -127,8 +138,8 @@ fn ingest(dir: &Path, file: &Path) -> Result<(), Box<dyn Error>> {
             break;
         }
         let text = line.trim_end_matches('\n');
-        let [level, service, replica, trace] =
-            ["level", "service", "replica", "trace_id"].map(|name| field(text, name).unwrap_or_default());
+        let [level, service, replica, trace] = ["level", "service", "replica", "trace_id"]
+            .map(|name| field(text, name).unwrap_or_default());
         let key = format!("{level} {service} {replica}");
         let labels = streams.entry(key).or_insert_with(|| {
             Labels::from_pairs([("level", level), ("service", service), ("replica", replica)])

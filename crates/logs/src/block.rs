@@ -8,19 +8,22 @@
 //! number of entries, n
 //! the time of the first in nanoseconds (signed), then n - 1 differences to the one before
 //! n lengths of lines
-//! number of sets of metadata, k; k label sets
-//! if k > 0: n numbers of a set, 0: none, 1: the first
+//! the metadata, as `block/sets.rs` says
 //! 4 bytes, little-endian: the length of all lines
 //! ```
 //!
 //! with numbers and label sets as [`codec`](crate::codec) says. Times never fall. What is known of a block without opening it
 //! ([`Meta`]) is in the index of its file, with a CRC-32C of the frame and one of the filter.
 
+mod sets;
+
 use zstd::bulk::{Compressor, Decompressor};
 
 use crate::codec::{Damaged, Reader, put_number, put_signed};
 use crate::filter;
 use crate::rows::{Row, Rows};
+
+pub(crate) use sets::pairs;
 
 /// More than any block that is written: lines of a block, one more of the greatest length, and what is beside them.
 pub(crate) const MOST_RAW: usize = 64 << 20;
@@ -124,30 +127,8 @@ fn encode(rows: &Rows, out: &mut Vec<u8>) {
     for row in &rows.rows {
         put_number(out, u64::from(row.length));
     }
-    encode_sets(rows, out);
+    sets::encode(rows, out);
     out.extend_from_slice(&text.to_le_bytes());
-}
-
-fn encode_sets(rows: &Rows, out: &mut Vec<u8>) {
-    let mut used: Vec<u32> = rows.rows.iter().map(|r| r.set).filter(|s| *s > 0).collect();
-    used.sort_unstable();
-    used.dedup();
-    put_number(out, used.len() as u64);
-    for set in &used {
-        out.extend_from_slice(rows.set(Row {
-            nanos: 0,
-            start: 0,
-            length: 0,
-            set: *set,
-        }));
-    }
-    if used.is_empty() {
-        return;
-    }
-    for row in &rows.rows {
-        let number = used.binary_search(&row.set).map_or(0, |place| place + 1);
-        put_number(out, number as u64);
-    }
 }
 
 /// Opens blocks; keeps what decompression needs, and buffers to use again.
@@ -232,37 +213,19 @@ fn decode(mut raw: Vec<u8>, expected: usize) -> Result<Rows, Damaged> {
     if start as usize != text {
         return Err(Damaged);
     }
-    decode_sets(&mut reader, &mut rows)?;
-    if !reader.0.is_empty() {
-        return Err(Damaged);
-    }
+    let columns = reader.0.to_vec();
     raw.truncate(text);
     rows.text = String::from_utf8(raw).map_err(|_| Damaged)?;
     let whole = |r: &Row| rows.text.is_char_boundary(r.start as usize);
     if !rows.rows.iter().all(whole) {
         return Err(Damaged);
     }
+    let mut reader = Reader(&columns);
+    sets::decode(&mut reader, &mut rows)?;
+    if !reader.0.is_empty() {
+        return Err(Damaged);
+    }
     Ok(rows)
-}
-
-fn decode_sets(reader: &mut Reader<'_>, rows: &mut Rows) -> Result<(), Damaged> {
-    let count = reader.count(1)?;
-    if count == 0 {
-        return Ok(());
-    }
-    let all = reader.0;
-    let mut starts = Vec::with_capacity(count);
-    for _ in 0..count {
-        starts.push((all.len() - reader.0.len()) as u32 + 1);
-        reader.packed_labels()?;
-    }
-    rows.sets = all[..all.len() - reader.0.len()].to_vec();
-    for row in &mut rows.rows {
-        if let Some(place) = (reader.number()? as usize).checked_sub(1) {
-            row.set = *starts.get(place).ok_or(Damaged)?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -277,7 +240,10 @@ mod tests {
         for (nanos, line, id) in entries {
             let mut set = Vec::new();
             if let Some(id) = id {
-                put_labels(&mut set, &Labels::from_pairs([("id", id.as_str())]));
+                // One value that is in no line, and one that often is.
+                let part: String = line.chars().skip(id.len()).take(9).collect();
+                let labels = Labels::from_pairs([("id", id.as_str()), ("part", part.as_str())]);
+                put_labels(&mut set, &labels);
             }
             rows.push(*nanos, line, &set).expect("room");
         }

@@ -210,3 +210,54 @@ fn block(reader: &mut Reader<'_>) -> Result<BlockRef, Damaged> {
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_block() -> impl Strategy<Value = BlockRef> {
+        let times = (any::<i64>(), any::<i64>());
+        let numbers = (any::<u64>(), any::<u64>(), any::<[u32; 6]>(), 1u32..);
+        (times, numbers).prop_map(|((a, b), (offset, order, small, entries))| BlockRef {
+            offset,
+            filter: small[0],
+            frame: small[1],
+            meta: Meta {
+                min: a.min(b),
+                max: a.max(b),
+                order,
+                entries,
+                text: small[2],
+                raw: small[3],
+                crc: small[4],
+                filter_crc: small[5],
+            },
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn an_index_is_read_as_it_was_written(streams in prop::collection::vec(("[a-z]{1,5}", prop::collection::vec(any_block(), 0..4)), 0..5)) {
+            let streams = streams.into_iter().map(|(value, blocks)| StreamBlocks {
+                labels: Labels::from_pairs([("a", value)]),
+                blocks,
+            });
+            let index = Index { streams: streams.collect() };
+            prop_assert_eq!(Index::decode(&index.encode()), Ok(index));
+        }
+
+        #[test]
+        fn any_bytes_are_an_index_or_refused(bytes: Vec<u8>) {
+            Index::decode(&bytes).ok();
+        }
+    }
+
+    #[test]
+    fn names_are_numbers() {
+        assert_eq!(number(&name(77)), Some(77));
+        assert_eq!(number("manifest"), None);
+        assert_eq!(number("4d.chunk"), None);
+        assert_eq!((day(-1), day(0), day(DAY_NANOS)), (-1, 0, 1));
+    }
+}

@@ -9,6 +9,7 @@
 //! The table has a power of two bytes, 8 to 8,192. The group `abcd` sets the bit `h mod size` where `h` is the upper half of
 //! `big-endian(abcd) * 0x9E3779B1`, so that a table folded in half is the table of half the size. An empty filter says nothing.
 
+use crate::block::pairs;
 use crate::rows::Rows;
 
 /// 16 bits of a hash address it; a block of 256 KiB of JSON fills about two thirds.
@@ -36,12 +37,13 @@ pub(crate) fn build(rows: &Rows) -> Vec<u8> {
     for row in &rows.rows {
         add(&mut table, rows.line(*row).as_bytes());
     }
-    // Values come as texts among names; a name's groups and those across its border do no harm.
     let mut last = 0;
     for row in &rows.rows {
         if row.set != last {
             last = row.set;
-            add(&mut table, rows.set(*row));
+            for (_, value) in pairs(rows.set(*row)) {
+                add(&mut table, value);
+            }
         }
     }
     fold(&mut table);

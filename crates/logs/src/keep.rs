@@ -1,10 +1,11 @@
 //! What has to be done now and then: lines to chunk files, small files to larger ones, old ones to the archive and away.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use crate::chunk::{ChunkFile, Tier};
+use crate::chunk::{self, ChunkFile, Tier};
 use crate::cut::Change;
 use crate::damage::lock;
 use crate::merge;
@@ -59,6 +60,7 @@ impl LogStore {
             }
         }
         let clock = inner.clock(now);
+        inner.sweep();
         if let Err(e) = inner.delete(clock, &mut kept) {
             note(format!("cannot delete old lines: {e}"));
         }
@@ -126,6 +128,26 @@ impl Inner {
 
     fn files(&self) -> Arc<Vec<Arc<ChunkFile>>> {
         lock(&self.state).files.clone()
+    }
+
+    /// Deletes what is in the archive and belongs to nothing: what could not be deleted when its time came. Once is enough.
+    fn sweep(&self) {
+        let (known, next) = {
+            let mut state = lock(&self.state);
+            if std::mem::replace(&mut state.swept, true) {
+                return;
+            }
+            let archived = state.files.iter().filter(|f| !f.is_hot());
+            let known: HashSet<u64> = archived.map(|f| f.summary.id).collect();
+            (known, state.next_file)
+        };
+        // Where it cannot be reached now, the next start tries again.
+        for (name, _) in self.archive.list().unwrap_or_default() {
+            let id = chunk::number(&name);
+            if id.is_some_and(|id| id < next && !known.contains(&id)) {
+                self.archive.delete(&name).ok();
+            }
+        }
     }
 
     fn delete(&self, clock: i64, kept: &mut Kept) -> io::Result<()> {

@@ -131,3 +131,54 @@ impl Manifest {
         sync_folder(folder)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_manifest_or_refused(bytes: Vec<u8>) {
+            Manifest::decode(&bytes).ok();
+            Manifest::parse(&bytes).ok();
+        }
+    }
+
+    #[test]
+    fn it_is_read_as_it_was_written() {
+        let summary = Summary {
+            id: 3,
+            day: Some(-4),
+            min: i64::MIN,
+            max: i64::MAX,
+            entries: 5,
+            text: 6,
+            size: 7,
+            blocks: 8,
+            order: u64::MAX,
+        };
+        let manifest = Manifest {
+            covered: 1,
+            next_file: 2,
+            clock: Some(-9),
+            files: vec![
+                (summary, true),
+                (
+                    Summary {
+                        day: None,
+                        ..summary
+                    },
+                    false,
+                ),
+            ],
+        };
+        let dir = tempfile::tempdir().expect("a folder");
+        assert!(matches!(Manifest::read(dir.path()), Ok(Found::Nothing)));
+        manifest.write(dir.path()).expect("room");
+        let Ok(Found::Manifest(read)) = Manifest::read(dir.path()) else {
+            panic!("it is not there");
+        };
+        assert_eq!(read, manifest);
+    }
+}

@@ -93,6 +93,7 @@ pub(crate) fn open(
         next_file: manifest.next_file.max(most.unwrap_or_default()),
         clock: manifest.clock,
         clock_written: manifest.clock,
+        swept: false,
         head_since: None,
         trouble: None,
     };

@@ -73,7 +73,7 @@ impl Default for Options {
             late: Duration::from_secs(60 * 60),
             limits: Limits::default(),
             block_bytes: 256 << 10,
-            head_bytes: 12 << 20,
+            head_bytes: 8 << 20,
             wal_bytes: 64 << 20,
             head_age: Duration::from_secs(2 * 60 * 60),
             chunk_bytes: 64 << 20,

@@ -38,7 +38,17 @@ pub(crate) struct Inner {
     pub(crate) indexes: Indexes,
     pub(crate) damage: Mutex<Damage>,
     /// The lock of the folder, for as long as the store lives.
-    _lock: File,
+    _lock: Lock,
+}
+
+/// The lock of a folder.
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // By itself the system would keep it until a child that is being started this moment has let go of the file, too.
+        flock(&self.0, FlockOperation::Unlock).ok();
+    }
 }
 
 pub(crate) struct State {
@@ -55,6 +65,8 @@ pub(crate) struct State {
     pub(crate) clock: Option<i64>,
     /// What the manifest says of it.
     pub(crate) clock_written: Option<i64>,
+    /// Whether the archive was searched for what belongs to nothing.
+    pub(crate) swept: bool,
     /// Since when `maintain` has seen lines in memory.
     pub(crate) head_since: Option<i64>,
     /// Why lines cannot be written, or pushed, at present.
@@ -240,7 +252,7 @@ impl LogStore {
     }
 }
 
-fn lock_folder(folder: &Path) -> Result<File, OpenError> {
+fn lock_folder(folder: &Path) -> Result<Lock, OpenError> {
     let io = |source| OpenError::Io {
         path: folder.to_path_buf(),
         source,
@@ -252,7 +264,7 @@ fn lock_folder(folder: &Path) -> Result<File, OpenError> {
         .open(folder.join("lock"))
         .map_err(io)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::InUse(folder.to_path_buf())),
         Err(e) => Err(io(e.into())),
     }

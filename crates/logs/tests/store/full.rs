@@ -20,7 +20,9 @@ impl SmallDisk {
             .args(["-t", "tmpfs", "-o", &options, "wharf-test"])
             .arg(&at)
             .output();
-        mount.is_ok_and(|output| output.status.success()).then_some(Self(at))
+        mount
+            .is_ok_and(|output| output.status.success())
+            .then_some(Self(at))
     }
 }
 
@@ -59,7 +61,9 @@ fn a_full_disk_stops_it_until_there_is_room() {
             .map(|_| format!("{:032x}{:032x}", rng.u128(..), rng.u128(..)))
             .collect();
         let from = i64::try_from(taken.len()).expect("small");
-        let entries = (from..).zip(&made).map(|(nanos, line)| entry(nanos, line.clone()));
+        let entries = (from..)
+            .zip(&made)
+            .map(|(nanos, line)| entry(nanos, line.clone()));
         let pushed = store.push(&batch("a", entries.collect()));
         if pushed.is_ok() {
             taken.extend(made);
@@ -74,7 +78,10 @@ fn a_full_disk_stops_it_until_there_is_room() {
         }
     }
     let error = error.expect("600 KiB are not enough");
-    assert!(matches!(error, PushError::Storage { .. } | PushError::Full(_)), "{error}");
+    assert!(
+        matches!(error, PushError::Storage { .. } | PushError::Full(_)),
+        "{error}"
+    );
     assert!(error.to_string().contains("No space left"), "{error}");
     assert!(store.health().trouble.is_some());
     assert_eq!(lines(&store), taken);

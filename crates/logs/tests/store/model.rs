@@ -102,9 +102,14 @@ fn check(store: &LogStore, model: &Model, range: (i64, i64), needles: &[String])
         unordered.push((labels.clone(), entry.clone()));
         ControlFlow::Continue(())
     };
-    store.visit_unordered(select, &(), &mut visit).expect("an answer");
+    store
+        .visit_unordered(select, &(), &mut visit)
+        .expect("an answer");
     let sorted = |all: &[(Labels, LogEntry)]| {
-        let mut all: Vec<_> = all.iter().map(|(l, e)| (l.clone(), e.nanos, e.line.clone())).collect();
+        let mut all: Vec<_> = all
+            .iter()
+            .map(|(l, e)| (l.clone(), e.nanos, e.line.clone()))
+            .collect();
         all.sort();
         all
     };
