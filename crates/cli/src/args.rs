@@ -151,6 +151,7 @@ impl Command {
     fn common(&self) -> (Option<PathBuf>, bool) {
         let common = match self {
             Self::Up(args) => &args.common,
+            Self::Trace(args) => &args.common,
             Self::Exec(args) => &args.common,
             Self::Run(args) => &args.common,
             Self::Restart(args) => &args.common,
@@ -201,6 +202,8 @@ pub(crate) enum Command {
     Ps(Common),
     /// Show what services wrote
     Logs(Logs),
+    /// Show the spans of a request and what was logged meanwhile
+    Trace(Trace),
     /// Run a command beside a running service: in its folder, with its environment
     Exec(Exec),
     /// Run a service's command, or another, once, with its environment
@@ -310,6 +313,15 @@ pub(crate) struct Logs {
     /// Print the lines as they were written, without time and replica
     #[arg(long)]
     pub(crate) raw: bool,
+}
+
+/// `wharf trace`
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Trace {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// The trace: the X-Trace-ID of an answer, 32 hexadecimal digits, or a traceparent
+    pub(crate) id: String,
 }
 
 /// `wharf exec`

@@ -14,8 +14,10 @@ mod project;
 mod reference;
 mod rendered_dir;
 mod rendering;
+mod telemetry;
 mod terminal;
 mod unenforced;
+mod waterfall;
 
 pub use reference::reference;
 
@@ -54,6 +56,7 @@ fn dispatch(
         Command::Down(args) => commands::down::run(global, &args, output),
         Command::Ps(_) => commands::ps::run(global, output),
         Command::Logs(args) => commands::logs::run(global, &args, output),
+        Command::Trace(args) => commands::trace::run(global, &args, output),
         Command::Exec(args) => commands::exec::exec(global, &args),
         Command::Run(args) => commands::exec::run(global, &args),
         Command::Restart(args) => commands::restart::run(global, &args, output),

@@ -27,6 +27,9 @@ pub struct Status {
     pub url: Option<String>,
     /// Every address under which a route answers, the first being `url`.
     pub urls: Vec<String>,
+    /// The base address of the telemetry's endpoints (Prometheus, Loki, Tempo, OTLP), if it runs.
+    #[serde(default)]
+    pub telemetry_url: Option<String>,
     /// The release that serves.
     pub release: Option<ReleaseId>,
     /// The roll-out under way, or the last one.

@@ -33,6 +33,7 @@ impl Engine {
             state: self.project_state(),
             url: urls.first().cloned(),
             urls,
+            telemetry_url: None,
             release: self.saved.serving,
             rollout: self.rollout_status(),
             services: names.iter().map(|name| self.service_status(name)).collect(),
