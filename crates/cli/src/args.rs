@@ -151,6 +151,7 @@ impl Command {
     fn common(&self) -> (Option<PathBuf>, bool) {
         let common = match self {
             Self::Up(args) => &args.common,
+            Self::Trace(args) => &args.common,
             Self::Exec(args) => &args.common,
             Self::Run(args) => &args.common,
             Self::Restart(args) => &args.common,
@@ -207,6 +208,8 @@ pub(crate) enum Command {
     Query(Query),
     /// Show the alerts, why they are due, and silence them
     Alerts(Alerts),
+    /// Show the spans of a request and what was logged meanwhile
+    Trace(Trace),
     /// Run a command beside a running service: in its folder, with its environment
     Exec(Exec),
     /// Run a service's command, or another, once, with its environment
@@ -400,6 +403,15 @@ pub(crate) enum AlertsCommand {
         /// Its id
         id: String,
     },
+}
+
+/// `wharf trace`
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Trace {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// The trace: the X-Trace-ID of an answer, 32 hexadecimal digits, or a traceparent
+    pub(crate) id: String,
 }
 
 /// `wharf exec`

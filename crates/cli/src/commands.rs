@@ -19,5 +19,6 @@ pub(crate) mod restart;
 pub(crate) mod rollout;
 pub(crate) mod scale;
 pub(crate) mod schema;
+pub(crate) mod trace;
 pub(crate) mod up;
 pub(crate) mod watch;

@@ -16,8 +16,10 @@ mod reference;
 mod rendered_dir;
 mod rendering;
 mod telemetry_client;
+mod telemetry;
 mod terminal;
 mod unenforced;
+mod waterfall;
 
 pub use reference::reference;
 
@@ -58,6 +60,7 @@ fn dispatch(
         Command::Logs(args) => commands::logs::run(global, &args, output),
         Command::Query(args) => commands::query::run(global, &args, output),
         Command::Alerts(args) => commands::alerts::run(global, &args, output),
+        Command::Trace(args) => commands::trace::run(global, &args, output),
         Command::Exec(args) => commands::exec::exec(global, &args),
         Command::Run(args) => commands::exec::run(global, &args),
         Command::Restart(args) => commands::restart::run(global, &args, output),
