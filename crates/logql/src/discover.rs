@@ -1,6 +1,6 @@
 //! What can be found out about a line: what Loki adds when it is pushed, and which fields it has.
 
-use wharf_signal::Labels;
+use wharf_signal::{Labels, LogEntry};
 
 use crate::fields::{Fields, Wanted};
 use crate::stage::json::{self, Scanner, Value, unescape};
@@ -49,37 +49,33 @@ const SEVERITY_NUMBER: &str = "severity_number";
 /// How deep in an object a level is looked for.
 const LEVEL_DEPTH: usize = 2;
 
-/// What Loki adds to an entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Discovered {
-    /// The stream's `service_name`, unless it has one.
-    pub service_name: Option<String>,
-    /// The entry's `detected_level`, as structured metadata, unless it has one.
-    pub detected_level: Option<String>,
+/// Adds what Loki adds to an entry when it is pushed: `detected_level`, to its structured metadata.
+pub fn discover(stream: &Labels, entry: &mut LogEntry) {
+    if entry.metadata.get(LEVEL_LABEL).is_some() {
+        return;
+    }
+    let of = |labels: &Labels| {
+        let found = LEVEL.iter().find_map(|name| labels.get(name));
+        found.map(str::to_owned)
+    };
+    let named = of(stream).or_else(|| of(&entry.metadata));
+    let level = named.unwrap_or_else(|| match entry.metadata.get(SEVERITY_NUMBER) {
+        Some(number) => by_number(number).to_owned(),
+        None => detect_level(&entry.line).to_owned(),
+    });
+    let mut metadata = entry.metadata.edit();
+    metadata.set(LEVEL_LABEL, level);
+    entry.metadata = metadata.build();
 }
 
-/// Finds out what Loki adds to an entry when it is pushed.
+/// The `service_name` that Loki adds to a stream when it is pushed; none if it has one.
 #[must_use]
-pub fn discover(stream: &Labels, line: &str, metadata: &Labels) -> Discovered {
-    let service_name = stream.get(SERVICE_LABEL).is_none().then(|| {
-        let found = SERVICE.iter().find_map(|name| stream.get(name));
-        found.unwrap_or("unknown_service").to_owned()
-    });
-    let detected_level = metadata.get(LEVEL_LABEL).is_none().then(|| {
-        let of = |labels: &Labels| {
-            let found = LEVEL.iter().find_map(|name| labels.get(name));
-            found.map(str::to_owned)
-        };
-        let named = of(stream).or_else(|| of(metadata));
-        named.unwrap_or_else(|| match metadata.get(SEVERITY_NUMBER) {
-            Some(number) => by_number(number).to_owned(),
-            None => level(line).to_owned(),
-        })
-    });
-    Discovered {
-        service_name,
-        detected_level,
+pub fn service_name(stream: &Labels) -> Option<String> {
+    if stream.get(SERVICE_LABEL).is_some() {
+        return None;
     }
+    let found = SERVICE.iter().find_map(|name| stream.get(name));
+    Some(found.unwrap_or("unknown_service").to_owned())
 }
 
 fn by_number(number: &str) -> &'static str {
@@ -97,7 +93,7 @@ fn by_number(number: &str) -> &'static str {
 
 /// The level that a line says, in Loki's words; `unknown` if it says none.
 #[must_use]
-pub fn level(line: &str) -> &'static str {
+pub fn detect_level(line: &str) -> &'static str {
     let mut word = String::new();
     if is_json(line) {
         level_in_json(&mut Scanner::new(line), 0, &mut word).ok();
@@ -315,24 +311,35 @@ mod tests {
             ("nothing", "unknown"),
             ("", "unknown"),
         ] {
-            assert_eq!(level(line), expected, "{line}");
+            assert_eq!(detect_level(line), expected, "{line}");
         }
+    }
+
+    #[track_caller]
+    fn check_level(stream: &[(&str, &str)], metadata: &[(&str, &str)], line: &str, expected: &str) {
+        let mut entry = LogEntry {
+            nanos: 0,
+            line: line.to_owned(),
+            metadata: Labels::from_pairs(metadata.iter().copied()),
+        };
+        discover(&Labels::from_pairs(stream.iter().copied()), &mut entry);
+        assert_eq!(entry.metadata.value("detected_level"), expected, "{line}");
     }
 
     #[test]
     fn what_is_known_is_not_found_out_again() {
-        let stream = Labels::from_pairs([("service_name", "a"), ("level", "audit")]);
-        let found = discover(&stream, "error", &Labels::empty());
-        assert_eq!(found.service_name, None);
-        assert_eq!(found.detected_level.as_deref(), Some("audit"));
-        let metadata = Labels::from_pairs([("detected_level", "warn")]);
-        let found = discover(&Labels::from_pairs([("job", "j")]), "error", &metadata);
-        assert_eq!(found.service_name.as_deref(), Some("j"));
-        assert_eq!(found.detected_level, None);
-        let metadata = Labels::from_pairs([("severity_number", "17")]);
-        let found = discover(&Labels::empty(), "x", &metadata);
-        assert_eq!(found.service_name.as_deref(), Some("unknown_service"));
-        assert_eq!(found.detected_level.as_deref(), Some("error"));
+        check_level(&[("level", "audit")], &[], "error", "audit");
+        check_level(&[], &[("detected_level", "warn")], "error", "warn");
+        check_level(&[], &[("severity_number", "17")], "x", "error");
+        check_level(&[], &[("severity", "INFO")], "x", "INFO");
+        let named = Labels::from_pairs([("service_name", "a")]);
+        assert_eq!(service_name(&named), None);
+        let job = Labels::from_pairs([("job", "j"), ("container", "c")]);
+        assert_eq!(service_name(&job).as_deref(), Some("c"));
+        assert_eq!(
+            service_name(&Labels::empty()).as_deref(),
+            Some("unknown_service")
+        );
     }
 
     #[test]

@@ -20,10 +20,11 @@ mod template;
 mod text;
 
 pub use ast::Expr;
-pub use discover::{Discovered, FieldKind, discover, fields_of, level, pattern_of};
+pub use discover::{FieldKind, detect_level, discover, fields_of, pattern_of, service_name};
 pub use eval::{
     EvalError, Limits, LogLine, LogParams, LogResult, MetricParams, MetricResult, Stats, Stream,
     log_query, metric_query,
 };
 pub use parser::{ParseError, parse, parse_selector};
 pub use pipeline::Tail;
+pub use text::parse_duration;

@@ -22,8 +22,9 @@ const PROMETHEUS: [(&str, i64); 7] = [
     ("ms", 1),
 ];
 
-/// A duration of a query: as Prometheus writes it (`1d12h`), else as Go does (`1.5h`).
-pub(crate) fn parse_duration(text: &str) -> Option<i64> {
+/// A duration in nanoseconds: as Prometheus writes it (`1d12h`), else as Go does (`1.5h`).
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<i64> {
     parse_prometheus_duration(text).or_else(|| parse_go_duration(text).ok())
 }
 
