@@ -17,6 +17,7 @@ mod machines;
 mod relabel;
 mod rule_files;
 mod rule_tests;
+mod scraped;
 
 use wharf_base::duration;
 use wharf_base::files::FileSet;
@@ -107,13 +108,15 @@ fn configuration(plan: &Plan, out: &mut Rendered) {
             map! { "targets" => list![alertmanager] },
         ] }] },
     );
-    let jobs: Vec<Yaml> = jobs.into_iter().map(Yaml::from).collect();
+    let jobs = jobs.into_iter().chain(scraped::jobs(plan));
+    let jobs: Vec<Yaml> = jobs.map(Yaml::from).collect();
     config.set_with_comment("\n", "scrape_configs", jobs);
     out.yaml("prometheus.yml", &header(plan), vec![config.into()]);
     rule_files::write(&rules(plan), &header(plan), out);
 }
 
 fn gaps(plan: &Plan, out: &mut Rendered) {
+    scraped::gaps(plan, out);
     let words = Vocabulary::of(plan);
     for budget in budgets(&words) {
         let objective = budget.objective;

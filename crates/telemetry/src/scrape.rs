@@ -17,7 +17,9 @@
 mod address;
 mod cache;
 mod collector;
+mod collectors;
 mod fetch;
+mod files;
 mod intake;
 mod manager;
 mod merge;
@@ -25,9 +27,14 @@ mod metadata;
 mod schedule;
 mod target;
 mod task;
+mod tls;
 
 pub use address::{Address, AddressError};
 pub use collector::{Collecting, Collector};
+pub use collectors::{
+    HostCollector, PoolCollector, PostgresCollector, RedisCollector, ReplicasCollector,
+};
+pub use files::TargetFile;
 pub use manager::Scraper;
 pub use target::{Health, Limits, Source, Target, TargetState};
 

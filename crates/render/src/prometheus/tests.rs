@@ -42,3 +42,24 @@ fn the_service_behind_a_renamed_one_is_still_itself() {
         .clone();
     assert!(text.contains("regex: chat-app-prod;frontend-service"));
 }
+
+#[test]
+fn targets_of_the_file_are_scraped_too() {
+    let file = include_bytes!("../../../plan/tests/fixtures/plan/scraped/wharf.yaml");
+    let (plan, diagnostics) = wharf_plan::resolve(file, None);
+    let plan = plan.unwrap_or_else(|| panic!("{diagnostics:?}"));
+    let files = files(&plan);
+    let text = &files.get("prometheus.yml").expect("it is there").text;
+    for part in [
+        "job_name: billing\n    scrape_interval: 30s\n    scrape_timeout: 10s\n    honor_labels: true\n    sample_limit: 5000\n",
+        "__metrics_path__: /prometheus\n",
+        "__param_format: text\n",
+        "__scheme__: https\n",
+        "10.0.0.7:9100",
+        "team: payments\n",
+        "honor_timestamps: false\n",
+        "targets/machines.yaml",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}

@@ -1,4 +1,4 @@
-//! Where a target is: `http://host:port/path`, or `unix:/run/x.sock:/path` for a socket of this machine.
+//! Where a target is: `http://host:port/path`, the same with `https`, or `unix:/run/x.sock:/path` for a socket of this machine.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,6 +11,8 @@ use http::Uri;
 pub enum Address {
     /// Over TCP.
     Http {
+        /// Whether TLS is spoken.
+        tls: bool,
         /// `host:port`, which is also the `Host` header and the usual `instance`.
         authority: String,
         /// An address or a name, without brackets.
@@ -87,16 +89,17 @@ impl FromStr for Address {
             });
         }
         let uri: Uri = text.parse().map_err(|_| wrong("it is no URL"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => return Err(wrong("TLS is not spoken here")),
-            _ => return Err(wrong("it does not begin with http://")),
-        }
+        let tls = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(wrong("it does not begin with http:// or https://")),
+        };
         let authority = uri.authority().ok_or_else(|| wrong("it has no host"))?;
         if authority.as_str().contains('@') {
             return Err(wrong("a user and a password do not belong into it"));
         }
         let port = match authority.as_str().strip_prefix(authority.host()) {
+            None | Some("") if tls => 443,
             None | Some("") => 80,
             Some(rest) => rest
                 .strip_prefix(':')
@@ -112,6 +115,7 @@ impl FromStr for Address {
             Some(path) => path.to_owned(),
         };
         Ok(Self::Http {
+            tls,
             authority: format!("{}:{port}", authority.host()),
             host,
             port,
@@ -124,8 +128,14 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Http {
-                authority, path, ..
-            } => write!(f, "http://{authority}{path}"),
+                tls,
+                authority,
+                path,
+                ..
+            } => {
+                let scheme = if *tls { "https" } else { "http" };
+                write!(f, "{scheme}://{authority}{path}")
+            }
             Self::Unix { socket, path } => write!(f, "unix:{}:{path}", socket.display()),
         }
     }
@@ -159,7 +169,8 @@ mod tests {
         check("http://[::1]:9/", Ok(("http://[::1]:9/metrics", "[::1]:9")));
         check("unix:/a b.sock:/m", Ok(("unix:/a b.sock:/m", "/a b.sock")));
         check("unix:/a.sock", Ok(("unix:/a.sock:/metrics", "/a.sock")));
-        check("https://a/x", Err("TLS"));
+        check("https://a/x", Ok(("https://a:443/x", "a:443")));
+        check("ftp://a/x", Err("https://"));
         check("a:1", Err("http://"));
         check("http://u:secret@a/", Err("password"));
         check("http://a:99999/", Err("port"));

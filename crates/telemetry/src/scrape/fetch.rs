@@ -142,11 +142,17 @@ async fn connect(address: &Address) -> Result<Open, ScrapeError> {
         reason: error.to_string(),
     };
     match address {
-        Address::Http { host, port, .. } => {
+        Address::Http {
+            tls, host, port, ..
+        } => {
             let stream = TcpStream::connect((host.as_str(), *port))
                 .await
                 .map_err(failed)?;
             stream.set_nodelay(true).map_err(failed)?;
+            if !tls {
+                return shake(stream, address).await;
+            }
+            let stream = super::tls::connect(stream, host).await.map_err(failed)?;
             shake(stream, address).await
         }
         Address::Unix { socket, .. } => {

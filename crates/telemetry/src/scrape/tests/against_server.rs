@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use wharf_base::clock::Timestamp;
-use wharf_exporters::Families;
+use wharf_exporters::{Families, Replica, Root};
 use wharf_signal::{Labels, MetricKind, is_stale};
 
-use super::super::{Collecting, Collector, Health, Scraper, Source, Target};
+use super::super::{
+    Collecting, Collector, Health, HostCollector, ReplicasCollector, Scraper, Source, Target,
+};
 use super::server::{Reply, Server};
 use super::sink::Memory;
 use super::target;
@@ -236,6 +238,50 @@ async fn collectors_are_targets() {
         memory
             .names()
             .contains(&"scrape_duration_seconds".to_owned())
+    );
+    scraper.stop().await;
+}
+
+#[tokio::test]
+async fn this_machine_and_its_replicas_are_targets() {
+    let (memory, scraper) = scraper();
+    let replicas = Arc::new(ReplicasCollector::new(Root::default()));
+    replicas.set(vec![Replica {
+        service: "web".to_owned(),
+        replica: "1".to_owned(),
+        release: "7".to_owned(),
+        name: "web-1".to_owned(),
+        pid: i32::try_from(std::process::id()).unwrap(),
+        started_at: Timestamp(1),
+        cgroups: vec![],
+        cpu_millis: None,
+        memory_bytes: None,
+    }]);
+    let collect = |job: &str, collector: Arc<dyn Collector>| {
+        let source = Source::Collect {
+            name: job.to_owned(),
+            collector,
+        };
+        // Reading the kernel's files may take a while on a busy machine.
+        Target::new(job, source, Duration::from_millis(500))
+    };
+    let host = Arc::new(HostCollector::new(Root::default()));
+    scraper.set_targets([
+        collect("node-exporter", host),
+        collect("cadvisor", Arc::clone(&replicas) as _),
+    ]);
+    until(|| {
+        memory
+            .last("node_memory_MemTotal_bytes")
+            .is_some_and(|v| v > 0.0)
+    })
+    .await;
+    until(|| memory.last("container_threads").is_some_and(|v| v > 0.0)).await;
+    replicas.set(vec![]);
+    until(|| stale(&memory, "container_threads")).await;
+    assert_eq!(
+        scraper.metadata()["node_cpu_seconds_total"][0].1.kind,
+        MetricKind::Counter
     );
     scraper.stop().await;
 }
