@@ -16,8 +16,8 @@ mod reference;
 mod rendered_dir;
 mod rendering;
 mod telemetry_client;
-mod telemetry;
 mod terminal;
+mod trace_id;
 mod unenforced;
 mod waterfall;
 

@@ -59,6 +59,15 @@ impl TelemetryClient {
             .await
     }
 
+    /// `GET path`, answered with JSON; none if there is no such thing.
+    pub(crate) async fn find(&self, path: &str) -> anyhow::Result<Option<Value>> {
+        let (status, body) = self.answer(Method::GET, path, None).await?;
+        if status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        read(status, &body).map(Some)
+    }
+
     /// `POST path` with JSON, answered with JSON.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         self.ask(Method::POST, path, Some(body)).await
@@ -70,8 +79,18 @@ impl TelemetryClient {
     }
 
     async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        let (status, body) = self.answer(method, path, body).await?;
+        read(status, &body)
+    }
+
+    async fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<(StatusCode, Bytes)> {
         let answered = tokio::time::timeout(self.timeout, self.exchange(method, path, body));
-        let (status, body) = answered.await.map_err(|_| {
+        answered.await.map_err(|_| {
             let limit = wharf_base::duration::format(self.timeout);
             let message = format!("the telemetry did not answer within {limit}");
             failure(
@@ -79,34 +98,7 @@ impl TelemetryClient {
                 message,
                 "ask for less: a shorter range, a larger step",
             )
-        })??;
-        let text = String::from_utf8_lossy(&body);
-        if status.is_success() {
-            let empty = text.trim().is_empty();
-            return if empty {
-                Ok(Value::Null)
-            } else {
-                serde_json::from_str(&text).context("the telemetry's answer is no JSON")
-            };
-        }
-        let told = serde_json::from_str::<Value>(&text).ok();
-        let told = told.and_then(|value| match value {
-            Value::String(text) => Some(text),
-            other => other
-                .get("error")
-                .and_then(Value::as_str)
-                .map(str::to_owned),
-        });
-        let code = if status.is_client_error() && status != StatusCode::NOT_FOUND {
-            Code::Usage
-        } else {
-            Code::Failed
-        };
-        Err(failure(
-            code,
-            told.unwrap_or_else(|| text.trim().to_owned()),
-            "",
-        ))
+        })?
     }
 
     async fn exchange(
@@ -143,4 +135,35 @@ impl TelemetryClient {
             Err(error) = connection => Err(error).context("the connection to the telemetry broke"),
         }
     }
+}
+
+/// An answer as JSON; a refusal as the error that it is.
+fn read(status: StatusCode, body: &Bytes) -> anyhow::Result<Value> {
+    let text = String::from_utf8_lossy(body);
+    if status.is_success() {
+        let empty = text.trim().is_empty();
+        return if empty {
+            Ok(Value::Null)
+        } else {
+            serde_json::from_str(&text).context("the telemetry's answer is no JSON")
+        };
+    }
+    let told = serde_json::from_str::<Value>(&text).ok();
+    let told = told.and_then(|value| match value {
+        Value::String(text) => Some(text),
+        other => other
+            .get("error")
+            .and_then(Value::as_str)
+            .map(str::to_owned),
+    });
+    let code = if status.is_client_error() && status != StatusCode::NOT_FOUND {
+        Code::Usage
+    } else {
+        Code::Failed
+    };
+    Err(failure(
+        code,
+        told.unwrap_or_else(|| text.trim().to_owned()),
+        "",
+    ))
 }

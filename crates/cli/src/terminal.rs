@@ -100,7 +100,7 @@ impl<'a> Progress<'a> {
 
     fn draw(&mut self) {
         let mut text = self.erase();
-        let width = width();
+        let width = terminal_width().unwrap_or(WIDTH_FALLBACK);
         let names = self
             .rows
             .iter()
@@ -237,11 +237,6 @@ enum Line {
         style: Style,
     },
     Plain(String),
-}
-
-/// The columns of the terminal, or of a usual one.
-pub(crate) fn width() -> usize {
-    terminal_width().unwrap_or(WIDTH_FALLBACK)
 }
 
 fn terminal_width() -> Option<usize> {

@@ -92,6 +92,20 @@ pub enum Expr {
     Paren(Paren),
 }
 
+impl Expr {
+    /// The left side of the comparison at the top, or of the first alternative that has one: the number that an alert
+    /// compares. None: nothing is compared.
+    #[must_use]
+    pub fn compared(&self) -> Option<&Self> {
+        match self {
+            Self::Paren(paren) => paren.expr.compared(),
+            Self::Binary(binary) if binary.op.is_comparison() => Some(&binary.lhs),
+            Self::Binary(binary) => binary.lhs.compared(),
+            _ => None,
+        }
+    }
+}
+
 /// A number; also a duration in seconds.
 #[derive(Debug, Clone)]
 pub struct Number {

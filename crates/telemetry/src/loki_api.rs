@@ -25,7 +25,7 @@ use wharf_logql::{EvalError, Limits};
 use wharf_signal::{Interrupted, SourceError};
 
 use gate::Gate;
-pub use index::{LogIndex, Size};
+use index::LogIndex;
 
 /// Queries that run at once.
 const QUERIES: usize = 8;
@@ -45,7 +45,7 @@ struct Api {
 }
 
 /// Every path of the API but those for pushes.
-pub fn router(logs: Arc<dyn LogIndex>) -> Router {
+pub(crate) fn router(logs: Arc<dyn LogIndex>) -> Router {
     let api = Arc::new(Api {
         logs,
         gate: Gate::new(QUERIES, TIMEOUT),

@@ -39,6 +39,8 @@ pub(crate) struct Api {
     pub(crate) db: Db,
     pub(crate) scraper: Arc<Scraper>,
     pub(crate) rules: Arc<Rules>,
+    /// Whether everything of the language is allowed, as in Prometheus's own tests of it.
+    experimental: bool,
     gate: Gate,
     lookback: Duration,
     max_samples: usize,
@@ -64,6 +66,7 @@ pub(crate) fn router(
         db: stores.db.clone(),
         scraper: Arc::clone(scraper),
         rules: Arc::clone(rules),
+        experimental: mode == Mode::Test,
         gate,
         lookback: LOOKBACK,
         max_samples: SAMPLES_MAX,

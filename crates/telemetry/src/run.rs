@@ -249,7 +249,7 @@ impl Run {
             ))
             .merge(alertmanager_api::router(manager))
             .merge(ingest_api::router(stores))
-            .merge(loki_api::router(stores.logs.clone()))
+            .merge(loki_api::router(Arc::new(stores.logs.clone())))
             .merge(tempo_api::router(stores.traces.clone()))
             .layer(axum::middleware::from_fn(guard::only_local))
     }

@@ -187,7 +187,9 @@ async fn why(client: &TelemetryClient, name: &str, output: &Output) -> anyhow::R
 
 /// The query, and before it the left side of its outermost comparison: the number that is compared.
 fn comparison(expr: &str) -> Vec<String> {
-    let left = wharf_promql::parse(expr).ok().and_then(|_| None::<String>);
+    let left = wharf_promql::parse(expr)
+        .ok()
+        .and_then(|parsed| parsed.compared().map(ToString::to_string));
     left.into_iter().chain([expr.to_owned()]).collect()
 }
 

@@ -10,10 +10,11 @@ use crate::launcher::block_on;
 use crate::output::{Output, Style};
 use crate::project::Project;
 use crate::telemetry_client::TelemetryClient;
-use crate::terminal::{clock_time, width};
+use crate::terminal::{clock_time, terminal_columns};
 
-/// Columns of a chart without a terminal to measure.
+/// Rows of a chart, and its columns without a terminal to measure.
 const CHART_HEIGHT: usize = 12;
+const CHART_WIDTH: usize = 100;
 
 /// What a chart leaves to its scale and its edge.
 const CHART_MARGIN: usize = 12;
@@ -121,7 +122,7 @@ fn chart_of(result: &Value, output: &Output) {
         times().max().unwrap_or_default(),
     );
     let size = Size {
-        width: width().saturating_sub(CHART_MARGIN).clamp(20, 240),
+        width: terminal_columns().unwrap_or(CHART_WIDTH).saturating_sub(CHART_MARGIN).clamp(20, 240),
         height: CHART_HEIGHT,
     };
     let moment = |t: i64| clock_time(Timestamp(u64::try_from(t).unwrap_or_default()));

@@ -1,8 +1,6 @@
 //! `wharf trace`: the spans of a request and what was logged meanwhile.
 
-use anyhow::{Context, bail};
-use hyper::StatusCode;
-use hyper::body::Bytes;
+use anyhow::Context as _;
 use serde_json::{Value as JsonValue, json};
 use wharf_base::clock::{Timestamp, now};
 use wharf_protocols::otlp::{Encoding, Limits, decode_traces};
@@ -10,11 +8,12 @@ use wharf_signal::{Span, SpanId, SpanStatus, TraceId};
 
 use crate::args::{Global, Trace};
 use crate::exit::{Code, failure};
-use crate::launcher::{block_on, engine_of};
+use crate::launcher::block_on;
 use crate::output::{Output, Style, paint};
 use crate::project::Project;
-use crate::telemetry::{escaped, get, telemetry_url};
+use crate::telemetry_client::TelemetryClient;
 use crate::terminal::{moment_millis, terminal_columns};
+use crate::trace_id;
 use crate::waterfall::{LogLine, length, place, waterfall};
 
 /// Lines that are shown, at most.
@@ -27,19 +26,12 @@ const LOOKBACK_MILLIS: u64 = 14 * 86_400_000;
 const WIDTH_DEFAULT: usize = 120;
 
 pub(crate) fn run(global: &Global, args: &Trace, output: &Output) -> anyhow::Result<Code> {
-    let id = parse_id(&args.id).ok_or_else(|| {
-        failure(
-            Code::Usage,
-            format!("`{}` is no trace id", args.id),
-            "give the X-Trace-ID of an answer, 32 hexadecimal digits, or a traceparent",
-        )
-    })?;
+    let id = trace_id::parse(&args.id)?;
     let project = Project::locate(global)?;
     let (spans, partial, lines) = block_on(async {
-        let status = engine_of(&project.state).await?.status().await?;
-        let base = telemetry_url(&status)?;
-        let (spans, partial) = spans_of(base, id).await?;
-        let lines = lines_of(base, id, &spans).await?;
+        let client = TelemetryClient::of(&project, global.timeout).await?;
+        let (spans, partial) = spans_of(&client, id).await?;
+        let lines = lines_of(&client, id, &spans).await?;
         Ok((spans, partial, lines))
     })?;
     if spans.is_empty() && lines.is_empty() {
@@ -68,27 +60,11 @@ pub(crate) fn run(global: &Global, args: &Trace, output: &Output) -> anyhow::Res
     Ok(Code::Done)
 }
 
-/// A UUID, hexadecimal digits, or a `traceparent`.
-fn parse_id(text: &str) -> Option<TraceId> {
-    let text = text.trim();
-    let parts: Vec<&str> = text.split('-').collect();
-    match parts.as_slice() {
-        [version, trace, parent, _, ..]
-            if (version.len(), trace.len(), parent.len()) == (2, 32, 16) =>
-        {
-            TraceId::parse(trace)
-        }
-        _ => TraceId::parse(text),
-    }
-}
-
 /// The spans, and whether some are missing.
-async fn spans_of(base: &str, id: TraceId) -> anyhow::Result<(Vec<Span>, bool)> {
-    let (status, body) = get(base, &format!("/api/v2/traces/{id}")).await?;
-    if status == StatusCode::NOT_FOUND {
+async fn spans_of(client: &TelemetryClient, id: TraceId) -> anyhow::Result<(Vec<Span>, bool)> {
+    let Some(told) = client.find(&format!("/api/v2/traces/{id}")).await? else {
         return Ok((vec![], false));
-    }
-    let told = answer(status, &body)?;
+    };
     let trace = told["trace"].to_string();
     let (spans, _) = decode_traces(trace.as_bytes(), Encoding::Json, Limits::default())
         .context("the telemetry's answer is no trace")?;
@@ -96,7 +72,11 @@ async fn spans_of(base: &str, id: TraceId) -> anyhow::Result<(Vec<Span>, bool)> 
 }
 
 /// The lines that carry the trace's id, in either of its spellings.
-async fn lines_of(base: &str, id: TraceId, spans: &[Span]) -> anyhow::Result<Vec<LogLine>> {
+async fn lines_of(
+    client: &TelemetryClient,
+    id: TraceId,
+    spans: &[Span],
+) -> anyhow::Result<Vec<LogLine>> {
     let first = spans.iter().map(|span| span.start_nanos).min();
     let last = spans.iter().map(|span| span.end_nanos).max();
     let nanos = |at: Timestamp| {
@@ -109,12 +89,16 @@ async fn lines_of(base: &str, id: TraceId, spans: &[Span]) -> anyhow::Result<Vec
     let end = last.map_or(nanos(now()), |at| at.saturating_add(MARGIN_NANOS));
     let mut lines = vec![];
     for spelled in [uuid(id), id.to_string()] {
-        let query = escaped(&format!("{{service=~\".+\"}} | trace_id=\"{spelled}\""));
-        let path = format!(
-            "/loki/api/v1/query_range?query={query}&start={start}&end={end}&limit={LINES_MAX}&direction=forward"
-        );
-        let (status, body) = get(base, &path).await?;
-        lines.extend(lines_in(&answer(status, &body)?));
+        let query = format!("{{service=~\".+\"}} | trace_id=\"{spelled}\"");
+        let parameters = [
+            ("query", query.as_str()),
+            ("start", &start.to_string()),
+            ("end", &end.to_string()),
+            ("limit", &LINES_MAX.to_string()),
+            ("direction", "forward"),
+        ];
+        let told = client.get("/loki/api/v1/query_range", &parameters).await?;
+        lines.extend(lines_in(&told));
     }
     lines.sort_by(|a, b| (a.nanos, &a.replica).cmp(&(b.nanos, &b.replica)));
     lines.dedup();
@@ -145,14 +129,6 @@ fn lines_in(told: &JsonValue) -> Vec<LogLine> {
         }
     }
     lines
-}
-
-fn answer(status: StatusCode, body: &Bytes) -> anyhow::Result<JsonValue> {
-    if !status.is_success() {
-        let text = String::from_utf8_lossy(body);
-        bail!("the telemetry answers {}: {}", status.as_u16(), text.trim());
-    }
-    serde_json::from_slice(body).context("the telemetry's answer is no JSON")
 }
 
 fn uuid(id: TraceId) -> String {
@@ -255,23 +231,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_read_as_every_header_writes_it() {
-        let id = TraceId::parse("0af7651916cd43dd8448eb211c80319c");
-        for text in [
-            "0af7651916cd43dd8448eb211c80319c",
-            "0af76519-16cd-43dd-8448-eb211c80319c",
-            " 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-            "AF7651916CD43DD8448EB211C80319C",
-        ] {
-            assert_eq!(parse_id(text), id, "{text}");
-        }
-        for text in ["", "xyz", "0", &"1".repeat(33)] {
-            assert_eq!(parse_id(text), None, "{text}");
-        }
-        assert_eq!(
-            uuid(id.expect("an id")),
-            "0af76519-16cd-43dd-8448-eb211c80319c"
-        );
+    fn an_id_is_written_as_a_uuid() {
+        let id = TraceId::parse("0af7651916cd43dd8448eb211c80319c").expect("an id");
+        assert_eq!(uuid(id), "0af76519-16cd-43dd-8448-eb211c80319c");
     }
 
     #[test]

@@ -41,12 +41,7 @@ pub(super) fn store(intake: &Intake, streams: Streams) -> Result<(), (StatusCode
         .into_iter()
         .map(|(labels, mut entries)| {
             for entry in &mut entries {
-                let found = wharf_logql::discover(&labels, &entry.line, &entry.metadata);
-                if let Some(level) = found.detected_level {
-                    let mut metadata = entry.metadata.edit();
-                    metadata.set("detected_level", level);
-                    entry.metadata = metadata.build();
-                }
+                wharf_logql::discover(&labels, entry);
             }
             (loki_push::with_service_name(&labels), entries)
         })

@@ -1,29 +1,20 @@
-//! How many queries run at once, for how long, and how one ends when nobody waits for it any more.
+//! Queries of this API: a few at once, each for a limited time.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use tokio::sync::Semaphore;
-use tokio::time::Instant;
-use wharf_signal::{Interrupt, Interrupted};
+use wharf_signal::Interrupt;
 
 use super::Failure;
+use crate::gate::{self, GateError};
 
 #[derive(Debug)]
-pub(super) struct Gate {
-    permits: Arc<Semaphore>,
-    timeout: Duration,
-}
+pub(super) struct Gate(gate::Gate);
 
 impl Gate {
     /// For `size` queries at once, each of which may take `timeout`, waiting included.
     pub(super) fn new(size: usize, timeout: Duration) -> Self {
-        Self {
-            permits: Arc::new(Semaphore::new(size)),
-            timeout,
-        }
+        Self(gate::Gate::new(size, timeout))
     }
 
     /// Runs a query on a thread where it may block. It is told to end when its time is over, and when this future is dropped.
@@ -31,53 +22,15 @@ impl Gate {
         &self,
         query: impl FnOnce(&dyn Interrupt) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        let deadline = Instant::now() + self.timeout;
-        let permit = Arc::clone(&self.permits).acquire_owned();
-        let Ok(Ok(permit)) = tokio::time::timeout_at(deadline, permit).await else {
-            let message = "too many outstanding requests; try again later";
-            return Err(Failure(StatusCode::TOO_MANY_REQUESTS, message.to_owned()));
-        };
-        let dropped = Arc::new(AtomicBool::new(false));
-        let guard = Dropped(Arc::clone(&dropped));
-        let running = tokio::task::spawn_blocking(move || {
-            let result = query(&Limit { deadline, dropped });
-            // Held until the work is done, not only until the client is gone.
-            drop(permit);
-            result
-        });
-        let result = running.await;
-        drop(guard);
-        result.unwrap_or_else(|_| {
-            let message = "the query ended by a defect; the engine's log has its trace";
-            Err(Failure(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                message.to_owned(),
-            ))
+        self.0.run(None, query).await.unwrap_or_else(|error| {
+            let (status, message) = match error {
+                GateError::Queue(_) => (
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "too many outstanding requests; try again later".to_owned(),
+                ),
+                GateError::Defect => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+            };
+            Err(Failure(status, message))
         })
-    }
-}
-
-struct Dropped(Arc<AtomicBool>);
-
-impl Drop for Dropped {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-struct Limit {
-    deadline: Instant,
-    dropped: Arc<AtomicBool>,
-}
-
-impl Interrupt for Limit {
-    fn check(&self) -> Result<(), Interrupted> {
-        if self.dropped.load(Ordering::Relaxed) {
-            return Err(Interrupted::Canceled);
-        }
-        if Instant::now() >= self.deadline {
-            return Err(Interrupted::Timeout);
-        }
-        Ok(())
     }
 }

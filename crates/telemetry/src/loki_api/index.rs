@@ -7,7 +7,7 @@ use wharf_signal::{Interrupt, Labels, LogSource, Matcher, SourceError};
 
 /// How much there is of a stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Size {
+pub(crate) struct Size {
     /// Blocks.
     pub chunks: u64,
     /// Entries.
@@ -17,7 +17,7 @@ pub struct Size {
 }
 
 /// A store of lines that knows what it has without reading them.
-pub trait LogIndex: LogSource {
+pub(crate) trait LogIndex: LogSource {
     /// The streams that match and have entries in `start..end` (nanoseconds), with how much there is of each, about.
     ///
     /// # Errors

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use wharf_logql::{Expr, MetricResult, Stats, parse};
 use wharf_signal::{Labels, Matcher, Sample, Series};
 
+use super::index::Size;
 use super::params::{LINES_SINCE, Params, SECOND};
-use super::{Api, Failure, LogIndex, Size, answer};
+use super::{Api, Failure, LogIndex, answer};
 
 /// Steps of a range; each looks at the whole index.
 const MAX_STEPS: i64 = 1_000;

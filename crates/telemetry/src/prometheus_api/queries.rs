@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use wharf_promql::{EvalError, Evaluated, Options, ParseError};
+use wharf_promql::{EvalError, Evaluated, Options, ParseError, ParseOptions};
 use wharf_signal::{Interrupted, SampleSource};
 
 use super::Api;
@@ -62,7 +62,7 @@ pub(crate) async fn query_range(
 
 /// `/api/v1/format_query`
 pub(crate) async fn format_query(params: Params) -> Result<Answer, Refusal> {
-    let expr = parse(params.required("query")?)?;
+    let expr = parse(params.required("query")?, true)?;
     Answer::of(&wharf_promql::pretty(&expr))
 }
 
@@ -76,15 +76,18 @@ struct Asked {
 impl Asked {
     fn of(api: &Api, params: &Params) -> Result<Self, Refusal> {
         Ok(Self {
-            expr: parse(params.required("query")?)?,
+            expr: parse(params.required("query")?, api.experimental)?,
             timeout: params.duration("timeout")?,
             lookback: params.duration("lookback_delta")?.unwrap_or(api.lookback),
         })
     }
 }
 
-fn parse(text: &str) -> Result<wharf_promql::Expr, Refusal> {
-    wharf_promql::parse(text)
+fn parse(text: &str, experimental_functions: bool) -> Result<wharf_promql::Expr, Refusal> {
+    let options = ParseOptions {
+        experimental_functions,
+    };
+    wharf_promql::parse_with(text, options)
         .map_err(|error: ParseError| Refusal::bad(format!("invalid parameter \"query\": {error}")))
 }
 
@@ -100,11 +103,12 @@ async fn evaluate(
     + 'static,
 ) -> Result<Evaluated, Refusal> {
     let db = api.db.clone();
-    let max_samples = api.max_samples;
+    let (max_samples, experimental) = (api.max_samples, api.experimental);
     let ran = api.gate.run(asked.timeout, move |interrupt| {
         let options = Options {
             lookback: asked.lookback,
             max_samples,
+            delayed_name_removal: experimental,
             interrupt,
             ..Options::default()
         };

@@ -58,7 +58,7 @@ impl Labeller {
                 Some(400..) => "warn".to_owned(),
                 _ => "info".to_owned(),
             },
-            None => wharf_logql::level(&line).to_owned(),
+            None => wharf_logql::detect_level(&line).to_owned(),
         };
         let metadata = found.map_or_else(Labels::empty, |found| {
             metadata(found.fields, found.trace_id)

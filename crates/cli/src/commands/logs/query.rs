@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use wharf_base::clock::{Timestamp, now};
-use wharf_signal::TraceId;
 
 use super::Printer;
 use crate::args::{Global, Logs, LogsOutput};
@@ -18,6 +17,7 @@ use crate::launcher::block_on;
 use crate::output::{Output, Style};
 use crate::project::Project;
 use crate::telemetry_client::TelemetryClient;
+use crate::trace_id;
 
 /// Lines of one answer; Loki's own limit.
 const PAGE_LINES: usize = 5_000;
@@ -53,26 +53,10 @@ pub(super) fn question(args: &Logs) -> anyhow::Result<Option<String>> {
         .map(|level| format!(", level={:?}", level.to_lowercase()));
     let mut query = format!("{{{services}{}}}", level.unwrap_or_default());
     if let Some(trace) = &args.trace {
-        let id = trace_id(trace).ok_or_else(|| {
-            let message = format!("`{trace}` is no trace id");
-            failure(
-                Code::Usage,
-                message,
-                "it is the `X-Trace-ID` of a response: a UUID, or 32 hexadecimal digits",
-            )
-        })?;
+        let id = trace_id::parse(trace)?;
         query.push_str(&format!(" | trace_id=\"{id}\""));
     }
     Ok(Some(query))
-}
-
-/// The id in a UUID, in 32 digits, or in a whole `traceparent`.
-fn trace_id(text: &str) -> Option<TraceId> {
-    let parts: Vec<&str> = text.split('-').collect();
-    match parts.as_slice() {
-        [_, id, _, _] if id.len() == 32 => TraceId::parse(id),
-        _ => TraceId::parse(text),
-    }
 }
 
 pub(super) fn run(
@@ -270,24 +254,5 @@ fn refusal(error: tokio_tungstenite::tungstenite::Error) -> String {
             String::from_utf8_lossy(&body).trim().to_owned()
         }
         other => other.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_are_read_in_every_form() {
-        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
-        for text in [
-            id,
-            "4bf92f35-77b3-4da6-a3ce-929d0e0e4736",
-            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-        ] {
-            let found = trace_id(text).expect("an id");
-            assert_eq!(found.to_string(), id, "{text}");
-        }
-        assert!(trace_id("GET /").is_none());
     }
 }
