@@ -123,7 +123,6 @@ fn config(dir: &Path) -> Config {
 
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    pub(crate) head: String,
     pub(crate) body: Vec<u8>,
 }
 
@@ -162,7 +161,6 @@ pub(crate) fn ask(
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     Answer {
         status,
-        head,
         body: all[end + 4..].to_vec(),
     }
 }

@@ -1,5 +1,6 @@
 //! Prometheus's `promqltest` scripts over HTTP: samples through remote write, queries through the API.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value as Json;
@@ -16,9 +17,12 @@ struct Http(Server);
 
 impl Target for Http {
     fn load(&mut self, series: &[Series]) -> Result<(), String> {
+        // Of two definitions of one series the later counts, as in Prometheus's own runner.
+        let series: BTreeMap<&Labels, &Series> =
+            series.iter().map(|series| (&series.labels, series)).collect();
         let request = WriteRequest {
             series: series
-                .iter()
+                .into_values()
                 .map(|series| TimeSeries {
                     labels: series.labels.clone(),
                     samples: series.samples.clone(),
