@@ -5,6 +5,7 @@
 //! evaluation all that fires. The [`manager`] owns who knows what, and sends.
 
 pub mod dispatch;
+pub mod from_plan;
 pub mod manager;
 pub mod rules;
 pub mod store;

@@ -11,6 +11,7 @@ pub mod languages;
 pub mod model;
 pub mod pipeline;
 pub mod resolve;
+pub mod routing;
 pub mod rules;
 pub mod template;
 pub mod yaml;

@@ -18,6 +18,8 @@
 //! | Traefik (Compose) | `ingress` | `traefik_service_requests_total{code,method}`, `traefik_service_request_duration_seconds`, `traefik_open_connections` |
 //! | node exporter | `node-exporter` | `node_cpu_seconds_total{mode}`, `node_memory_*_bytes`, `node_filesystem_*_bytes{mountpoint,fstype}`, `node_disk_*`, `node_network_*`, `node_load1` |
 //! | cAdvisor | `cadvisor` | `container_cpu_usage_seconds_total`, `container_cpu_cfs_*periods_total`, `container_memory_working_set_bytes`, `container_spec_memory_limit_bytes`, `container_network_*_bytes_total` |
+//! | the engine, of its replicas | `cadvisor` | the same of memory, CPU and network, with `service`, `replica`, `release`, `name` and without `container` |
+//! | the engine, of its services | `prometheus` | `wharf_service_replicas_wanted`, `wharf_service_replicas_available`, `wharf_service_restarts_total{replica}`, `wharf_service_released_seconds{release}` (when the release of the service began, as a Unix time) |
 //! | kubelet | `kubelet` | `kubelet_volume_stats_*_bytes{persistentvolumeclaim}` |
 //! | kube-state-metrics | `kube-state-metrics` | `kube_deployment_*`, `kube_replicaset_created`, `kube_pod_*`, `kube_horizontalpodautoscaler_*`, `kube_node_*`, `kube_job_status_failed`, `kube_cronjob_status_last_successful_time`, `kube_resourcequota` |
 //! | API server | `apiserver` | `apiserver_request_total{code,verb}`, `apiserver_request_duration_seconds` |
@@ -40,7 +42,7 @@ mod stores;
 mod targets;
 pub mod vocabulary;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use wharf_base::ids::Name;
@@ -121,6 +123,10 @@ pub struct Alerting {
     pub summary: String,
     /// What it means and what to look at first.
     pub description: String,
+    /// How long it fires on after it was so last.
+    pub keep: Duration,
+    /// Texts beside summary and description.
+    pub annotations: BTreeMap<String, String>,
     /// When it fires and when not. Built-in alerts have both.
     pub examples: Vec<Example>,
 }
@@ -137,6 +143,8 @@ impl Alerting {
             notify: vec![],
             summary: String::new(),
             description: String::new(),
+            keep: Duration::ZERO,
+            annotations: BTreeMap::new(),
             examples: vec![],
         }
     }
@@ -178,6 +186,15 @@ impl Alerting {
         }
         labels
     }
+
+    /// All annotations of the rule, as Prometheus writes them.
+    #[must_use]
+    pub fn all_annotations(&self) -> BTreeMap<String, String> {
+        let mut annotations = self.annotations.clone();
+        annotations.insert("summary".to_owned(), self.summary.clone());
+        annotations.insert("description".to_owned(), self.description.clone());
+        annotations
+    }
 }
 
 impl From<Alerting> for Rule {
@@ -194,32 +211,87 @@ fn record(name: &str, expr: impl Into<String>) -> Rule {
     })
 }
 
-/// Every rule of the plan. An alert of the file replaces the built-in one of the same name.
+/// The names of all built-in alerts, of every target: what a file may turn off or change.
+pub const BUILT_IN: &[&str] = &[
+    "AutoscalerAtMaximum",
+    "BackupTooOld",
+    "CertificateExpiry",
+    "CpuThrottled",
+    "CrashLooping",
+    "DatabaseConnectionsHigh",
+    "DatabaseUnreachable",
+    "Deployed",
+    "DiskAlmostFull",
+    "DiskFullSoon",
+    "ErrorBudgetBurnsFast",
+    "ErrorBudgetBurnsSlowly",
+    "HighErrorRate",
+    "HighLatency",
+    "HighMemory",
+    "HostHighCpu",
+    "HostHighMemory",
+    "JobFailed",
+    "NodeNotReady",
+    "PoolExhausted",
+    "QueueBacklog",
+    "RedisMemoryHigh",
+    "RedisUnreachable",
+    "ReplicasMissing",
+    "Scaled",
+    "ServiceDown",
+    "TargetAbsent",
+    "TargetDown",
+    "VolumeAlmostFull",
+];
+
+/// Every rule of the plan. An alert of the file changes the built-in ones of its name: what it does not say stays.
 #[must_use]
 pub fn rules(plan: &Plan) -> Rules {
-    let words = Vocabulary::of(plan);
-    let own: BTreeSet<&str> = plan
-        .alerts
-        .iter()
-        .map(|alert| alert.name.as_str())
-        .collect();
-    let mut groups = vec![
-        services::group(&words),
-        objectives::group(&words),
-        containers::group(&words),
-        hosts::group(&words),
-        stores::group(&words),
-        targets::group(&words),
-    ];
-    for group in &mut groups {
-        group.rules.retain(|rule| match rule {
-            Rule::Alert(alert) => !own.contains(alert.name.as_str()),
-            Rule::Record(_) => true,
-        });
+    let mut rules = built_in(plan);
+    let mut added = vec![];
+    for alert in &plan.alerts {
+        let of_name = |rule: &Rule| matches!(rule, Rule::Alert(a) if a.name == alert.name);
+        let mut found = false;
+        for group in &mut rules.groups {
+            group.rules.retain_mut(|rule| {
+                if !of_name(rule) {
+                    return true;
+                }
+                // Of several (one a queue) another query makes one.
+                let stays = alert.enabled && !(found && alert.query.is_some());
+                found = true;
+                if let Rule::Alert(built_in) = rule {
+                    own::change(built_in, alert);
+                }
+                stays
+            });
+        }
+        if alert.enabled && !found {
+            added.extend(own::alert(plan, alert).map(Rule::from));
+        }
     }
-    groups.push(own::group(plan));
-    groups.retain(|group| !group.rules.is_empty());
-    Rules { groups }
+    rules.groups.push(Group {
+        name: "project",
+        about: "Alerts of the file.",
+        rules: added,
+    });
+    rules.groups.retain(|group| !group.rules.is_empty());
+    rules
+}
+
+/// The rules that follow from a plan without those of the file.
+fn built_in(plan: &Plan) -> Rules {
+    let words = Vocabulary::of(plan);
+    Rules {
+        groups: vec![
+            services::group(&words),
+            objectives::group(&words),
+            containers::group(&words),
+            hosts::group(&words),
+            stores::group(&words),
+            targets::group(&words),
+        ],
+    }
 }
 
 #[cfg(test)]

@@ -11,8 +11,12 @@
 
 use std::collections::BTreeSet;
 
+use wharf_base::duration;
 use wharf_base::files::FileSet;
-use wharf_plan::model::{Channel, Plan, Receiver, Severity, TargetKind};
+use wharf_plan::model::{Channel, Plan, Receiver, Severity, Smtp, SmtpTls, TargetKind};
+use wharf_plan::routing::{
+    self, GROUP_BY, GROUP_INTERVAL, GROUP_WAIT, REPEAT_INTERVAL, SEVERITIES,
+};
 use wharf_plan::rules::rules;
 use wharf_plan::template::{Part, Reference, Template};
 
@@ -35,8 +39,6 @@ pub const SECRETS: &str = "/etc/alertmanager/secrets";
 /// Whoever hears of nothing: the receiver of alerts that nobody asked for.
 const NOBODY: &str = "nobody";
 
-const SEVERITIES: [Severity; 3] = [Severity::Critical, Severity::Warning, Severity::Info];
-
 fn make(input: &Input<'_>, out: &mut Rendered) {
     let plan = input.plan;
     configuration(plan, out);
@@ -56,7 +58,7 @@ fn make(input: &Input<'_>, out: &mut Rendered) {
         }
     }
     for (name, receiver) in &plan.notify {
-        if matches!(receiver.channel, Channel::Email { .. }) {
+        if matches!(receiver.channel, Channel::Email { smtp: None, .. }) {
             out.gap(
                 format!("notify.{name}"),
                 format!(
@@ -84,8 +86,11 @@ pub fn secrets(plan: &Plan) -> Vec<String> {
         .values()
         .filter_map(|receiver| match &receiver.channel {
             Channel::Slack { url, .. } | Channel::Webhook { url } => secret(url),
-            Channel::Pagerduty { key } => secret(key),
-            Channel::Email { .. } => None,
+            Channel::Pagerduty { key, .. } => secret(key),
+            Channel::Email { smtp, .. } => {
+                let account = smtp.as_ref().and_then(|smtp| smtp.account.as_ref());
+                account.and_then(|(_, password)| secret(password))
+            }
         })
         .collect();
     names.into_iter().collect()
@@ -115,7 +120,7 @@ fn configuration(plan: &Plan, out: &mut Rendered) {
         .notify
         .values()
         .find_map(|receiver| match &receiver.channel {
-            Channel::Email { to } => Some(to),
+            Channel::Email { to, smtp: None } => Some(to),
             _ => None,
         });
     if let Some(to) = to {
@@ -147,88 +152,60 @@ fn configuration(plan: &Plan, out: &mut Rendered) {
 
 fn route(plan: &Plan) -> Map {
     let mut routes: Vec<Map> = vec![];
-    // Alerts that name their receivers go there, whatever their severity.
-    let named: BTreeSet<String> = rules(plan)
-        .alerts()
-        .flat_map(|alert| alert.notify.iter().map(ToString::to_string))
-        .collect();
-    for (index, name) in named.iter().enumerate() {
-        let comment = if index == 0 {
-            "Alerts that name their receivers go there, whatever their severity."
-        } else {
-            ""
+    let mut told_of = None;
+    for of in routing::routes(plan) {
+        // The first of its kind says what they have in common.
+        let comment = match of.severity {
+            _ if told_of == Some(of.severity) => "",
+            None => "Alerts that name their receivers go there, whatever their severity.",
+            Some(Severity::Critical) => "Somebody is woken: at once, and again every hour.",
+            Some(Severity::Warning) => "Somebody looks in working hours.",
+            Some(Severity::Info) => "Nobody has to do anything: collected, once a day.",
         };
+        told_of = Some(of.severity);
         let mut route = Map::new();
-        route.set_with_comment(comment, "receiver", name);
-        route.set("matchers", list![format!("notify=~\"(.+,)?{name}(,.+)?\"")]);
+        route.set_with_comment(comment, "receiver", of.receiver);
+        let matchers: Vec<Yaml> = of.conditions.iter().map(|c| c.to_string().into()).collect();
+        route.set("matchers", matchers);
+        let own = plan.telemetry.notifications;
+        if of.severity.is_some() || own.group_wait.is_some() {
+            route.set("group_wait", duration::format(of.group_wait));
+        }
+        if own.group_interval.is_some() {
+            route.set("group_interval", duration::format(of.group_interval));
+        }
+        if of.severity.is_some() || own.repeat_interval.is_some() {
+            route.set("repeat_interval", duration::format(of.repeat_interval));
+        }
         route.set("continue", true);
         routes.push(route);
     }
-    for severity in SEVERITIES {
-        let hears = plan
-            .notify
-            .iter()
-            .filter(|(_, receiver)| receiver.severities.contains(&severity));
-        // Somebody who is woken is told at once and again every hour; what only informs is collected.
-        let (comment, wait, repeat) = match severity {
-            Severity::Critical => (
-                "Somebody is woken: at once, and again every hour.",
-                "10s",
-                "1h",
-            ),
-            Severity::Warning => ("Somebody looks in working hours.", "30s", "4h"),
-            Severity::Info => (
-                "Nobody has to do anything: collected, once a day.",
-                "5m",
-                "1d",
-            ),
-        };
-        for (index, (name, _)) in hears.enumerate() {
-            let mut route = Map::new();
-            route.set_with_comment(if index == 0 { comment } else { "" }, "receiver", name);
-            route.set(
-                "matchers",
-                list![format!("severity=\"{}\"", severity.as_str()), "notify=\"\"",],
-            );
-            route.set("group_wait", wait);
-            route.set("repeat_interval", repeat);
-            route.set("continue", true);
-            routes.push(route);
-        }
-    }
     let mut root = map! {
         "receiver" => NOBODY,
-        "group_by" => Yaml::Inline(vec!["alertname".into(), "namespace".into(), "service".into()]),
-        "group_wait" => "30s",
-        "group_interval" => "5m",
-        "repeat_interval" => "4h",
+        "group_by" => Yaml::Inline(GROUP_BY.into_iter().map(Yaml::from).collect()),
+        "group_wait" => duration::format(GROUP_WAIT),
+        "group_interval" => duration::format(GROUP_INTERVAL),
+        "repeat_interval" => duration::format(REPEAT_INTERVAL),
     };
     root.set_full("routes", routes);
     root
 }
 
 fn inhibitions() -> Yaml {
-    let equal = || Yaml::Inline(vec!["namespace".into(), "service".into()]);
-    let mut worse = Map::new();
-    worse.set_with_comment(
-        "What is critical silences the rest of the same service. Without a service, all would be the same one.",
-        "source_matchers",
-        list!["severity=\"critical\"", "service!=\"\""],
-    );
-    worse.set("target_matchers", list!["severity=~\"warning|info\""]);
-    worse.set("equal", equal());
-    let mut down = Map::new();
-    down.set_with_comment(
-        "A service that is down fails requests: that is no second page.",
-        "source_matchers",
-        list!["alertname=\"ServiceDown\""],
-    );
-    down.set(
-        "target_matchers",
-        list!["alertname=~\"HighErrorRate|ErrorBudgetBurnsFast\""],
-    );
-    down.set("equal", equal());
-    list![worse, down]
+    let texts = |conditions: &[routing::Condition]| -> Vec<Yaml> {
+        conditions.iter().map(|c| c.to_string().into()).collect()
+    };
+    let rules = routing::inhibitions().into_iter().map(|rule| {
+        let mut map = Map::new();
+        map.set_with_comment(rule.why, "source_matchers", texts(&rule.source));
+        map.set("target_matchers", texts(&rule.target));
+        map.set(
+            "equal",
+            Yaml::Inline(rule.equal.into_iter().map(Yaml::from).collect()),
+        );
+        Yaml::from(map)
+    });
+    Yaml::List(rules.collect())
 }
 
 fn receiver(name: &str, receiver: &Receiver) -> Map {
@@ -249,26 +226,30 @@ fn receiver(name: &str, receiver: &Receiver) -> Map {
                 "text" => "{{ template \"wharf.text\" . }}",
             }],
         ),
-        Channel::Pagerduty { key } => map.set(
-            "pagerduty_configs",
-            list![map! {
+        Channel::Pagerduty { key, url } => {
+            let mut config = map! {
                 "routing_key_file" => file(key),
                 "send_resolved" => true,
                 "severity" => "{{ template \"wharf.severity\" . }}",
                 "description" => "{{ template \"wharf.title\" . }}",
                 "details" => map! { "alerts" => "{{ template \"wharf.text\" . }}" },
-            }],
-        ),
-        Channel::Email { to } => map.set(
-            "email_configs",
-            list![map! {
+            };
+            config.set_some("url", url.as_ref());
+            map.set("pagerduty_configs", list![config])
+        }
+        Channel::Email { to, smtp } => {
+            let mut config = map! {
                 "to" => to,
                 "send_resolved" => true,
                 "headers" => map! { "Subject" => "{{ template \"wharf.title\" . }}" },
                 "text" => "{{ template \"wharf.text\" . }}",
                 "html" => "",
-            }],
-        ),
+            };
+            if let Some(smtp) = smtp {
+                mail_server(smtp, &file, &mut config);
+            }
+            map.set("email_configs", list![config])
+        }
         Channel::Webhook { url } => {
             let mut webhook = Map::new();
             match secret(url) {
@@ -280,6 +261,20 @@ fn receiver(name: &str, receiver: &Receiver) -> Map {
         }
     };
     map
+}
+
+fn mail_server(smtp: &Smtp, file: &dyn Fn(&Template) -> String, config: &mut Map) {
+    config.set("smarthost", format!("{}:{}", smtp.host, smtp.port));
+    config.set("from", &smtp.from);
+    if let Some((user, password)) = &smtp.account {
+        config.set("auth_username", user);
+        config.set("auth_password_file", file(password));
+    }
+    config.set("require_tls", smtp.tls == SmtpTls::Starttls);
+    // On port 465 it speaks TLS from the first byte by itself, and older versions know no such key.
+    if smtp.tls == SmtpTls::Tls && smtp.port != 465 {
+        config.set("force_implicit_tls", true);
+    }
 }
 
 /// Who is told of an alert of this severity that names nobody.
@@ -339,7 +334,7 @@ fn readme(plan: &Plan) -> String {
             let way = match &receiver.channel {
                 Channel::Slack { channel, .. } => format!("Slack, {channel}"),
                 Channel::Pagerduty { .. } => "PagerDuty".to_owned(),
-                Channel::Email { to } => format!("mail to {to}"),
+                Channel::Email { to, .. } => format!("mail to {to}"),
                 Channel::Webhook { .. } => "webhook".to_owned(),
             };
             serde_json::json!({ "name": name, "way": way, "severities": severities.join(", ") })

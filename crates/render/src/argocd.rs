@@ -174,7 +174,7 @@ fn subscriptions(plan: &Plan) -> Map {
     for receiver in warned {
         match &receiver.channel {
             Channel::Slack { channel, .. } => slack.push(channel.trim_start_matches('#')),
-            Channel::Email { to } => email.push(to.as_str()),
+            Channel::Email { to, .. } => email.push(to.as_str()),
             Channel::Pagerduty { .. } | Channel::Webhook { .. } => {}
         }
     }

@@ -117,6 +117,12 @@ fn configuration(plan: &Plan, out: &mut Rendered) {
 
 fn gaps(plan: &Plan, out: &mut Rendered) {
     scraped::gaps(plan, out);
+    for file in &plan.telemetry.rules {
+        out.gap(
+            "telemetry.rules",
+            format!("{file} is not copied: put it beside the rendered files, into rules/"),
+        );
+    }
     let words = Vocabulary::of(plan);
     for budget in budgets(&words) {
         let objective = budget.objective;

@@ -1,7 +1,5 @@
 //! The rules of a plan as those of a file.
 
-use std::collections::BTreeMap;
-
 use wharf_plan::rules::{Alerting, Recording, Rule as PlanRule, Rules};
 
 use super::{AlertRule, RecordingRule, Rule, RuleGroup};
@@ -36,20 +34,12 @@ fn recording(rule: &Recording) -> RecordingRule {
 }
 
 fn alerting(alert: &Alerting) -> AlertRule {
-    let annotations = [
-        ("summary", &alert.summary),
-        ("description", &alert.description),
-    ];
-    let annotations: BTreeMap<String, String> = annotations
-        .into_iter()
-        .map(|(name, text)| (name.to_owned(), text.clone()))
-        .collect();
     AlertRule {
         alert: alert.name.clone(),
         expr: alert.expr.clone(),
         hold: alert.hold,
-        keep_firing_for: std::time::Duration::ZERO,
+        keep_firing_for: alert.keep,
         labels: alert.all_labels(),
-        annotations,
+        annotations: alert.all_annotations(),
     }
 }

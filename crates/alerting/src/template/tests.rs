@@ -213,24 +213,24 @@ fn numbers_are_those_of_go() {
         assert_eq!(filled("{{ $value }}", value), expected);
     }
     for (format, expected) in [
-        ("%.2f", "2.72"),
-        ("%f", "2.718200"),
-        ("%e", "2.718200e+00"),
-        ("%g", "2.7182"),
-        ("%.3g", "2.72"),
-        ("%8.2f|", "    2.72|"),
-        ("%-8.2f|", "2.72    |"),
-        ("%08.2f", "00002.72"),
-        ("%+.1f", "+2.7"),
-        ("%d", "%!d(float64=2.7182)"),
-        ("%s", "%!s(float64=2.7182)"),
-        ("%v%%", "2.7182%"),
-        ("%v %v", "2.7182 %!v(MISSING)"),
-        ("none", "none%!(EXTRA float64=2.7182)"),
-        ("%", "%!(NOVERB)%!(EXTRA float64=2.7182)"),
+        ("%.2f", "2.35"),
+        ("%f", "2.345600"),
+        ("%e", "2.345600e+00"),
+        ("%g", "2.3456"),
+        ("%.3g", "2.35"),
+        ("%8.2f|", "    2.35|"),
+        ("%-8.2f|", "2.35    |"),
+        ("%08.2f", "00002.35"),
+        ("%+.1f", "+2.3"),
+        ("%d", "%!d(float64=2.3456)"),
+        ("%s", "%!s(float64=2.3456)"),
+        ("%v%%", "2.3456%"),
+        ("%v %v", "2.3456 %!v(MISSING)"),
+        ("none", "none%!(EXTRA float64=2.3456)"),
+        ("%", "%!(NOVERB)%!(EXTRA float64=2.3456)"),
         ("%.9999999999f", ""),
     ] {
-        let found = filled(&format!("{{{{ printf \"{format}\" $value }}}}"), 2.718_2);
+        let found = filled(&format!("{{{{ printf \"{format}\" $value }}}}"), 2.3456);
         if !expected.is_empty() {
             assert_eq!(found, expected, "{format}");
         }

@@ -122,7 +122,10 @@ fn chart_of(result: &Value, output: &Output) {
         times().max().unwrap_or_default(),
     );
     let size = Size {
-        width: terminal_columns().unwrap_or(CHART_WIDTH).saturating_sub(CHART_MARGIN).clamp(20, 240),
+        width: terminal_columns()
+            .unwrap_or(CHART_WIDTH)
+            .saturating_sub(CHART_MARGIN)
+            .clamp(20, 240),
         height: CHART_HEIGHT,
     };
     let moment = |t: i64| clock_time(Timestamp(u64::try_from(t).unwrap_or_default()));

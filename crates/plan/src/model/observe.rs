@@ -36,6 +36,12 @@ pub struct Telemetry {
     /// Files of more, relative to the file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub target_files: Vec<TargetFile>,
+    /// Rule files of Prometheus, relative to `wharf.yaml`.
+    #[serde(default)]
+    pub rules: Vec<String>,
+    /// When the messages about alerts go out.
+    #[serde(default)]
+    pub notifications: Notifications,
 }
 
 /// Something that tells metrics and is no service.
@@ -68,6 +74,20 @@ pub struct TargetFile {
     pub job: Name,
     /// The file, relative to `wharf.yaml`.
     pub path: String,
+}
+
+/// When the messages about alerts go out; what is not said follows from the severity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Notifications {
+    /// How long the first message waits for more alerts of its group.
+    #[serde(with = "super::optional_duration", default)]
+    pub group_wait: Option<Duration>,
+    /// The shortest time between two messages of a group.
+    #[serde(with = "super::optional_duration", default)]
+    pub group_interval: Option<Duration>,
+    /// After which time what still fires is told again.
+    #[serde(with = "super::optional_duration", default)]
+    pub repeat_interval: Option<Duration>,
 }
 
 /// When the built-in alerts fire.
@@ -126,22 +146,43 @@ pub enum Indicator {
     },
 }
 
-/// An alert of the file, beside the built-in ones.
+/// An alert of the file: one of its own, or a change of the built-in one of its name. What is not said is the built-in one's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
     /// In CamelCase; unique.
     pub name: String,
-    /// PromQL that has a result while the alert is due.
-    pub query: String,
+    /// Whether it is there.
+    #[serde(default = "enabled")]
+    pub enabled: bool,
+    /// PromQL that has a result while the alert is due; none only of a built-in one.
+    #[serde(default)]
+    pub query: Option<String>,
     /// How long it has to be so.
-    #[serde(with = "wharf_base::duration")]
-    pub hold: Duration,
+    #[serde(with = "super::optional_duration", default)]
+    pub hold: Option<Duration>,
+    /// How long it fires on after it was so last.
+    #[serde(with = "super::optional_duration", default)]
+    pub keep: Option<Duration>,
     /// How bad it is.
-    pub severity: Severity,
+    #[serde(default)]
+    pub severity: Option<Severity>,
     /// Who is told; empty: whoever hears of the severity.
     pub notify: Vec<Name>,
     /// One sentence for a person.
     pub summary: Option<String>,
+    /// Where it stands what to do.
+    #[serde(default)]
+    pub runbook: Option<String>,
+    /// Labels beside those that Wharf sets.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Texts beside summary and description.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+}
+
+fn enabled() -> bool {
+    true
 }
 
 /// How bad an alert is.
@@ -192,15 +233,48 @@ pub enum Channel {
     Pagerduty {
         /// The integration key: a secret.
         key: Template,
+        /// Another address of the events API; none: PagerDuty's own.
+        #[serde(default)]
+        url: Option<String>,
     },
     /// E-mail.
     Email {
         /// The address.
         to: String,
+        /// The server that takes the mail; none: a relay nearby.
+        #[serde(default)]
+        smtp: Option<Smtp>,
     },
     /// An HTTP POST of Alertmanager's JSON.
     Webhook {
         /// Where to.
         url: Template,
     },
+}
+
+/// A mail server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Smtp {
+    /// Its name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Who the mail is from.
+    pub from: String,
+    /// Whom it is signed in as, with the password: a secret.
+    pub account: Option<(String, Template)>,
+    /// How the connection is protected.
+    pub tls: SmtpTls,
+}
+
+/// How the connection to a mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SmtpTls {
+    /// Before anything is said.
+    Starttls,
+    /// From the first byte.
+    Tls,
+    /// Not at all; only to a server on this machine.
+    None,
 }

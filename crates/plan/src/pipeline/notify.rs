@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Run, Value};
-use crate::model::{Channel, PIPELINE_FAILURE, Plan};
+use crate::model::{Channel, PIPELINE_FAILURE, Plan, SmtpTls};
 use crate::template::{Part, Reference, Template};
 
 /// A message to somebody, as a step that says it. `MESSAGE` holds the text.
@@ -41,17 +41,19 @@ fn say(name: &str, channel: &Channel) -> Run {
             ),
             BTreeMap::from([("URL".to_owned(), value(url))]),
         ),
-        Channel::Pagerduty { key } => (
+        Channel::Pagerduty { key, url } => (
             format!(
-                "jq --null-input --arg text \"$MESSAGE\" --arg key \"$ROUTING_KEY\" \\\n  '{{routing_key: $key, event_action: \"trigger\", payload: {{summary: $text, source: \"pipeline\", severity: \"{}\"}}}}' \\\n  | {POST} https://events.pagerduty.com/v2/enqueue",
-                PIPELINE_FAILURE.as_str()
+                "jq --null-input --arg text \"$MESSAGE\" --arg key \"$ROUTING_KEY\" \\\n  '{{routing_key: $key, event_action: \"trigger\", payload: {{summary: $text, source: \"pipeline\", severity: \"{}\"}}}}' \\\n  | {POST} {}",
+                PIPELINE_FAILURE.as_str(),
+                quoted(
+                    url.as_deref()
+                        .unwrap_or("https://events.pagerduty.com/v2/enqueue")
+                )
             ),
             BTreeMap::from([("ROUTING_KEY".to_owned(), value(key))]),
         ),
-        Channel::Email { to } => (
-            format!(
-                "printf 'To: {to}\\nSubject: The pipeline has failed\\n\\n%s\\n' \"$MESSAGE\" \\\n  | curl --fail --silent --show-error --max-time 60 --ssl-reqd --url \"$SMTP_URL\" \\\n    --user \"$SMTP_USER:$SMTP_PASSWORD\" --mail-from \"$SMTP_USER\" --mail-rcpt '{to}' --upload-file -"
-            ),
+        Channel::Email { to, smtp: None } => (
+            mail(to, "$SMTP_USER", true, true),
             BTreeMap::from([
                 (
                     "SMTP_PASSWORD".to_owned(),
@@ -64,6 +66,29 @@ fn say(name: &str, channel: &Channel) -> Run {
                 ),
             ]),
         ),
+        Channel::Email {
+            to,
+            smtp: Some(smtp),
+        } => {
+            let scheme = if smtp.tls == SmtpTls::Tls {
+                "smtps"
+            } else {
+                "smtp"
+            };
+            let address = format!("{scheme}://{}:{}", smtp.host, smtp.port);
+            let mut environment = BTreeMap::from([("SMTP_URL".to_owned(), Value::Text(address))]);
+            if let Some((user, password)) = &smtp.account {
+                environment.insert("SMTP_USER".to_owned(), Value::Text(user.clone()));
+                environment.insert("SMTP_PASSWORD".to_owned(), value(password));
+            }
+            let script = mail(
+                to,
+                &smtp.from,
+                smtp.account.is_some(),
+                smtp.tls != SmtpTls::None,
+            );
+            (script, environment)
+        }
         Channel::Webhook { url } => (
             format!(
                 "jq --null-input --arg text \"$MESSAGE\" '{{status: \"firing\", message: $text}}' \\\n  | {POST} \"$URL\""
@@ -74,6 +99,30 @@ fn say(name: &str, channel: &Channel) -> Run {
     let mut run = Run::new(format!("Tell {name}"), script);
     run.environment = environment;
     run
+}
+
+/// A mail by curl. Addresses are letters, digits and few signs.
+fn mail(to: &str, from: &str, signs_in: bool, secured: bool) -> String {
+    let secured = if secured { " --ssl-reqd" } else { "" };
+    let account = if signs_in {
+        "--user \"$SMTP_USER:$SMTP_PASSWORD\" "
+    } else {
+        ""
+    };
+    format!(
+        "printf 'To: {to}\\nSubject: The pipeline has failed\\n\\n%s\\n' \"$MESSAGE\" \\\n  \
+         | curl --fail --silent --show-error --max-time 60{secured} --url \"$SMTP_URL\" \\\n    \
+         {account}--mail-from \"{from}\" --mail-rcpt '{to}' --upload-file -"
+    )
+}
+
+/// A word of the shell.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || ":/._-".contains(c);
+    if word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// A text, or the one secret that it is; a secret within a text is the secret of the whole.

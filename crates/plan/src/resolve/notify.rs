@@ -9,7 +9,7 @@ use wharf_spec::span::{Span, Spanned};
 
 use super::Resolver;
 use super::services::suggested;
-use crate::model::{Channel, Receiver, Severity};
+use crate::model::{Channel, Receiver, Severity, Smtp, SmtpTls};
 use crate::template::{Reference, Template};
 
 impl Resolver<'_> {
@@ -100,12 +100,17 @@ impl Resolver<'_> {
                 return None;
             }
         }
-        if let (Some(url), true) = (typed.url.key_span(), typed.slack.is_absent()) {
-            let message = "`url` is Slack's webhook";
+        let has_url = !typed.slack.is_absent() || !typed.pagerduty.is_absent();
+        if let (Some(url), false) = (typed.url.key_span(), has_url) {
+            let message = "`url` is Slack's webhook, or another address of PagerDuty's events";
             self.report(
                 Diagnostic::error(Code::NOT_HERE, url.clone(), message)
                     .help("for another address: `webhook: https://…`"),
             );
+        }
+        if let (Some(smtp), true) = (typed.smtp.key_span(), typed.email.is_absent()) {
+            let message = "`smtp` is the server of an `email`";
+            self.report(Diagnostic::error(Code::NOT_HERE, smtp.clone(), message));
         }
         if let Some(channel) = typed.slack.get() {
             if typed.url.is_absent() {
@@ -121,28 +126,102 @@ impl Resolver<'_> {
             });
         }
         if let Some(pagerduty) = typed.pagerduty.get() {
+            if let Some(url) = typed.url.get() {
+                self.no_references(
+                    url,
+                    "the address is no secret",
+                    "write it as it is; the key is what `pagerduty` takes from a secret",
+                );
+                self.check_web_address(url);
+            }
             return Some(Channel::Pagerduty {
                 key: self.secret_text(pagerduty, true)?,
+                url: typed.url.value().cloned(),
             });
         }
         if let Some(email) = typed.email.value() {
+            let smtp = match typed.smtp.value() {
+                Some(smtp) => Some(self.smtp(smtp)?),
+                None => None,
+            };
             return Some(Channel::Email {
                 to: email.0.clone(),
+                smtp,
             });
         }
         let webhook = typed.webhook.get()?;
         let url = self.secret_text(webhook, false)?;
-        let plain = url.references().next().is_none();
-        if plain && !webhook.value.starts_with("https://") && !webhook.value.starts_with("http://")
-        {
+        if url.references().next().is_none() {
+            self.check_web_address(webhook);
+        }
+        Some(Channel::Webhook { url })
+    }
+
+    fn check_web_address(&mut self, url: &Spanned<String>) {
+        if !url.value.starts_with("https://") && !url.value.starts_with("http://") {
             let message = "expected a URL that begins with https://";
             self.report(Diagnostic::error(
                 Code::BAD_VALUE,
-                webhook.span.clone(),
+                url.span.clone(),
                 message,
             ));
         }
-        Some(Channel::Webhook { url })
+    }
+
+    fn smtp(&mut self, typed: &spec::Smtp) -> Option<Smtp> {
+        let tls = match typed.tls.value() {
+            None | Some(spec::SmtpTls::Starttls) => SmtpTls::Starttls,
+            Some(spec::SmtpTls::Tls) => SmtpTls::Tls,
+            Some(spec::SmtpTls::None) => SmtpTls::None,
+        };
+        for (word, key, other, missing) in [
+            (
+                "user",
+                typed.user.key_span(),
+                "password",
+                typed.password.is_absent(),
+            ),
+            (
+                "password",
+                typed.password.key_span(),
+                "user",
+                typed.user.is_absent(),
+            ),
+        ] {
+            if let (Some(key), true) = (key, missing) {
+                let message = format!("`{word}` needs `{other}` beside it");
+                self.report(Diagnostic::error(Code::MISSING_KEY, key.clone(), message));
+                return None;
+            }
+        }
+        let host = typed.host.get()?;
+        if tls == SmtpTls::None && !is_loopback(&host.value.0) {
+            let message = "without TLS, mail and password can be read on their way";
+            self.report(
+                Diagnostic::error(Code::BAD_VALUE, host.span.clone(), message)
+                    .help("say `tls: starttls`; `none` is for a server on this machine"),
+            );
+        }
+        let account = match (typed.user.value(), typed.password.get()) {
+            (Some(user), Some(password)) => {
+                Some((user.0.clone(), self.secret_text(password, true)?))
+            }
+            _ => None,
+        };
+        Some(Smtp {
+            host: host.value.0.clone(),
+            port: typed.port.value().map_or(
+                match tls {
+                    SmtpTls::Starttls => 587,
+                    SmtpTls::Tls => 465,
+                    SmtpTls::None => 25,
+                },
+                |port| port.0,
+            ),
+            from: typed.from.value()?.0.clone(),
+            account,
+            tls,
+        })
     }
 
     /// A text that may refer to secrets and to nothing else; it has to, where what it says is one.
@@ -188,6 +267,11 @@ impl Resolver<'_> {
         }
         Some(template)
     }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let ip = host.parse::<std::net::IpAddr>();
+    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
 /// A severity as the plan has it.

@@ -7,11 +7,12 @@ use wharf_base::ids::Name;
 use wharf_base::units::{Bytes, Percent};
 use wharf_spec::diagnostic::{Code, Diagnostic};
 use wharf_spec::model as spec;
-use wharf_spec::span::Span;
+use wharf_spec::span::{Field, Span};
 
 use super::Resolver;
 use super::notify::severity_of;
-use crate::model::{Alert, Indicator, Objective, Severity, Telemetry, Thresholds};
+use crate::model::{Alert, Indicator, Notifications, Objective, Telemetry, Thresholds};
+use crate::rules::BUILT_IN;
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// As Prometheus' own examples; half of it is the shortest look that a rule of one minute needs.
@@ -84,6 +85,46 @@ impl Resolver<'_> {
             thresholds: thresholds(typed.thresholds.value()),
             targets: self.scrape_targets(typed),
             target_files: self.target_files(typed),
+            rules: self.rule_files(typed),
+            notifications: self.notifications(typed),
+        }
+    }
+
+    fn rule_files(&mut self, typed: &spec::Telemetry) -> Vec<String> {
+        let files = typed.rules.value().map(|files| files.0.as_slice());
+        let files = files.unwrap_or_default();
+        for file in files {
+            self.check_path(&file.value, &file.span);
+        }
+        files.iter().map(|file| file.value.clone()).collect()
+    }
+
+    fn notifications(&mut self, typed: &spec::Telemetry) -> Notifications {
+        let absent = spec::Notifications::default();
+        let typed = typed.notifications.value().unwrap_or(&absent);
+        for (duration, least) in [
+            (&typed.group_wait, Duration::ZERO),
+            (&typed.group_interval, Duration::from_secs(1)),
+            (&typed.repeat_interval, Duration::from_secs(60)),
+        ] {
+            if let Some(duration) = duration.get()
+                && !(least..=DAY * 30).contains(&duration.value)
+            {
+                let message = format!(
+                    "expected a time from {} to 30d",
+                    wharf_base::duration::format(least)
+                );
+                self.report(Diagnostic::error(
+                    Code::BAD_VALUE,
+                    duration.span.clone(),
+                    message,
+                ));
+            }
+        }
+        Notifications {
+            group_wait: typed.group_wait.value().copied(),
+            group_interval: typed.group_interval.value().copied(),
+            repeat_interval: typed.repeat_interval.value().copied(),
         }
     }
 
@@ -220,28 +261,84 @@ impl Resolver<'_> {
             if let Some(query) = typed.query.get() {
                 self.check_promql(query);
             }
+            self.check_query_is_known(typed);
             let told = typed
                 .notify
                 .value()
                 .map(|list| list.0.as_slice())
                 .unwrap_or_default();
             self.check_receivers(told);
-            let (Some(name), Some(query)) = (typed.name.value(), typed.query.value()) else {
+            let labels = self.alert_texts(&typed.labels, &["alertname", "severity", "notify"]);
+            let annotations = self.alert_texts(
+                &typed.annotations,
+                &["summary", "description", "runbook_url"],
+            );
+            let Some(name) = typed.name.value() else {
                 continue;
             };
             alerts.push(Alert {
                 name: name.0.clone(),
-                query: query.trim().to_owned(),
-                hold: typed.r#for.value().copied().unwrap_or(HOLD),
+                enabled: typed.enabled.value().copied().unwrap_or(true),
+                query: typed.query.value().map(|query| query.trim().to_owned()),
+                hold: typed.r#for.value().copied(),
+                keep: typed.keep_for.value().copied(),
                 severity: typed
                     .severity
                     .value()
-                    .map_or(Severity::Warning, |severity| severity_of(*severity)),
+                    .map(|severity| severity_of(*severity)),
                 notify: told.iter().map(|name| name.value.clone()).collect(),
                 summary: typed.summary.value().map(|summary| summary.0.clone()),
+                runbook: typed.runbook.value().map(|runbook| runbook.0.clone()),
+                labels,
+                annotations,
             });
         }
         alerts
+    }
+
+    /// An alert without a query is a built-in one.
+    fn check_query_is_known(&mut self, typed: &spec::Alert) {
+        let (Some(name), true) = (typed.name.get(), typed.query.is_absent()) else {
+            return;
+        };
+        if BUILT_IN.contains(&name.value.0.as_str()) {
+            return;
+        }
+        let message = format!(
+            "`{}` is no built-in alert, and an alert of its own needs a `query`",
+            name.value.0
+        );
+        let diagnostic = Diagnostic::error(Code::MISSING_KEY, name.span.clone(), message);
+        self.report(diagnostic.did_you_mean(&name.value.0, BUILT_IN.iter().copied()));
+    }
+
+    /// Labels or annotations, without those that Wharf sets itself.
+    fn alert_texts(
+        &mut self,
+        typed: &Field<spec::AlertTexts>,
+        own: &[&str],
+    ) -> BTreeMap<String, String> {
+        let entries = typed.value().map(|table| table.entries.as_slice());
+        let mut texts = BTreeMap::new();
+        for entry in entries.unwrap_or_default() {
+            let name = entry.key.value.as_ref();
+            if own.contains(&name) {
+                let message = format!("`{name}` is set by Wharf");
+                let help = match name {
+                    "runbook_url" => "say `runbook: …`".to_owned(),
+                    "description" => "say it in `summary`".to_owned(),
+                    "alertname" => "say `name: …`".to_owned(),
+                    name => format!("say `{name}: …` beside `name`"),
+                };
+                let span = entry.key.span.clone();
+                self.report(Diagnostic::error(Code::NOT_HERE, span, message).help(help));
+                continue;
+            }
+            if let Some(value) = &entry.value {
+                texts.insert(name.to_owned(), value.value.0.clone());
+            }
+        }
+        texts
     }
 }
 

@@ -13,16 +13,16 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 pub(super) fn group(words: &Vocabulary<'_>) -> Group {
     let mut rules: Vec<Rule> = vec![];
-    if let Some(service) = words.lasting().first()
-        && words.has_containers()
-    {
-        rules.push(high_memory(words, service).into());
-        rules.push(throttled(words, service).into());
-        if words.on_kubernetes() {
+    if let Some(service) = words.lasting().first() {
+        if let Some(replicas) = words.replicas() {
+            rules.push(high_memory(words, service, replicas).into());
+            rules.push(throttled(words, service, replicas).into());
+        }
+        if let Some((wanted, available)) = words.replica_counts() {
             rules.push(crash_looping(words, service).into());
-            rules.push(replicas_missing(words, service).into());
+            rules.push(replicas_missing(words, service, wanted, available).into());
             rules.push(deployed(words, service).into());
-            rules.push(scaled(words, service).into());
+            rules.push(scaled(words, service, wanted).into());
         }
     }
     if let Some(service) = words.scaled().first() {
@@ -39,6 +39,12 @@ pub(super) fn group(words: &Vocabulary<'_>) -> Group {
 }
 
 fn labelled(words: &Vocabulary<'_>, name: &str, service: &Name) -> String {
+    if words.on_this_machine() {
+        return format!(
+            "{name}{{name=\"{service}-1\", namespace=\"{}\", release=\"r1\", replica=\"{service}-1\", service=\"{service}\"}}",
+            words.namespace
+        );
+    }
     format!(
         "{name}{{container=\"{service}\", namespace=\"{}\", pod=\"{service}-5d8f7-abcde\", service=\"{service}\"}}",
         words.namespace
@@ -52,7 +58,7 @@ fn at<'t>(words: &'t Vocabulary<'_>, service: &'t Name) -> [(&'static str, &'t s
     ]
 }
 
-fn high_memory(words: &Vocabulary<'_>, service: &Name) -> Alerting {
+fn high_memory(words: &Vocabulary<'_>, service: &Name, replicas: &str) -> Alerting {
     let limit = words.thresholds().memory;
     let case = |example: Example, share: f64| {
         example
@@ -71,8 +77,8 @@ fn high_memory(words: &Vocabulary<'_>, service: &Name) -> Alerting {
         Severity::Warning,
         format!(
             "max by (namespace, service) (\n  \
-               container_memory_working_set_bytes{{container!=\"\", service!=\"\"}}\n  \
-               / (container_spec_memory_limit_bytes{{container!=\"\", service!=\"\"}} > 0)\n\
+               container_memory_working_set_bytes{{{replicas}}}\n  \
+               / (container_spec_memory_limit_bytes{{{replicas}}} > 0)\n\
              ) > {}",
             fraction(limit)
         ),
@@ -96,7 +102,7 @@ fn high_memory(words: &Vocabulary<'_>, service: &Name) -> Alerting {
     ))
 }
 
-fn throttled(words: &Vocabulary<'_>, service: &Name) -> Alerting {
+fn throttled(words: &Vocabulary<'_>, service: &Name, replicas: &str) -> Alerting {
     let case = |example: Example, periods: u32| {
         example
             .given(
@@ -111,10 +117,12 @@ fn throttled(words: &Vocabulary<'_>, service: &Name) -> Alerting {
     Alerting::new(
         "CpuThrottled",
         Severity::Info,
-        "max by (namespace, service) (\n  \
-           increase(container_cpu_cfs_throttled_periods_total{container!=\"\", service!=\"\"}[5m])\n  \
-           / (increase(container_cpu_cfs_periods_total{container!=\"\", service!=\"\"}[5m]) > 0)\n\
-         ) > 0.25",
+        format!(
+            "max by (namespace, service) (\n  \
+               increase(container_cpu_cfs_throttled_periods_total{{{replicas}}}[5m])\n  \
+               / (increase(container_cpu_cfs_periods_total{{{replicas}}}[5m]) > 0)\n\
+             ) > 0.25"
+        ),
     )
     .hold(15 * MINUTE)
     .says(
@@ -136,18 +144,29 @@ fn throttled(words: &Vocabulary<'_>, service: &Name) -> Alerting {
 }
 
 fn crash_looping(words: &Vocabulary<'_>, service: &Name) -> Alerting {
-    let restarts = labelled(words, "kube_pod_container_status_restarts_total", service);
+    let (counter, logs) = if words.on_this_machine() {
+        ("wharf_service_restarts_total", "`wharf logs`")
+    } else {
+        (
+            "kube_pod_container_status_restarts_total",
+            "`kubectl logs --previous`",
+        )
+    };
+    let restarts = labelled(words, counter, service);
     Alerting::new(
         "CrashLooping",
         Severity::Warning,
-        "max by (namespace, service) (\n  \
-           increase(kube_pod_container_status_restarts_total{service!=\"\"}[15m])\n\
-         ) >= 3",
+        format!(
+            "max by (namespace, service) (\n  \
+               increase({counter}{{service!=\"\"}}[15m])\n\
+             ) >= 3"
+        ),
     )
     .says(
         "{{ $labels.service }} crashes again and again",
-        "A replica was restarted at least three times within a quarter of an hour. Its last log lines say why: \
-         `kubectl logs --previous`.",
+        &format!(
+            "A replica was restarted at least three times within a quarter of an hour. Its last log lines say why: {logs}."
+        ),
     )
     .example(
         Example::fires("a replica restarts every three minutes", 20)
@@ -157,46 +176,70 @@ fn crash_looping(words: &Vocabulary<'_>, service: &Name) -> Alerting {
     .example(Example::quiet("a replica restarted once", 20).given(&restarts, "0x10 1x10"))
 }
 
-fn replicas_missing(words: &Vocabulary<'_>, service: &Name) -> Alerting {
-    let case = |example: Example, available: u32| {
+fn replicas_missing(
+    words: &Vocabulary<'_>,
+    service: &Name,
+    wanted: &str,
+    available: &str,
+) -> Alerting {
+    let case = |example: Example, count: u32| {
         example
-            .given(
-                labelled(words, "kube_deployment_status_replicas_available", service),
-                format!("{available}x40"),
-            )
-            .given(
-                labelled(words, "kube_deployment_spec_replicas", service),
-                "3x40",
-            )
+            .given(labelled(words, available, service), format!("{count}x40"))
+            .given(labelled(words, wanted, service), "3x40")
+    };
+    let (why, look) = if words.on_this_machine() {
+        (
+            "Longer than a roll-out takes: this is one that does not end.",
+            "replicas that are not ready: `wharf ps`",
+        )
+    } else {
+        (
+            "Longer than a roll-out takes: this is one that does not end, or a cluster without room.",
+            "pods that are pending or not ready",
+        )
     };
     Alerting::new(
         "ReplicasMissing",
         Severity::Warning,
-        "max by (namespace, service) (kube_deployment_spec_replicas{service!=\"\"})\n\
-         - max by (namespace, service) (kube_deployment_status_replicas_available{service!=\"\"}) > 0",
+        format!(
+            "max by (namespace, service) ({wanted}{{service!=\"\"}})\n\
+             - max by (namespace, service) ({available}{{service!=\"\"}}) > 0"
+        ),
     )
-    .why("Longer than a roll-out takes: this is one that does not end, or a cluster without room.")
+    .why(why)
     .hold(15 * MINUTE)
     .says(
         "{{ $labels.service }} has fewer replicas than wanted",
-        "{{ $value | humanize }} are missing for a quarter of an hour. Look at pods that are pending or not ready.",
+        &format!(
+            "{{{{ $value | humanize }}}} are missing for a quarter of an hour. Look at {look}."
+        ),
     )
     .example(
-        case(Example::fires("one replica of three is missing", 30), 2)
-            .so(&at(words, service), "1"),
+        case(Example::fires("one replica of three is missing", 30), 2).so(&at(words, service), "1"),
     )
     .example(case(Example::quiet("all replicas are there", 30), 3))
 }
 
 fn deployed(words: &Vocabulary<'_>, service: &Name) -> Alerting {
+    let (series, labels) = if words.on_this_machine() {
+        (
+            "wharf_service_released_seconds",
+            "release=\"r2\"".to_owned(),
+        )
+    } else {
+        (
+            "kube_replicaset_created",
+            format!("replicaset=\"{service}-5d8f7\""),
+        )
+    };
     let created = format!(
-        "kube_replicaset_created{{namespace=\"{}\", replicaset=\"{service}-5d8f7\", service=\"{service}\"}}",
+        "{series}{{namespace=\"{}\", {labels}, service=\"{service}\"}}",
         words.namespace
     );
     Alerting::new(
         "Deployed",
         Severity::Info,
-        "time() - max by (namespace, service) (kube_replicaset_created{service!=\"\"}) < 600",
+        format!("time() - max by (namespace, service) ({series}{{service!=\"\"}}) < 600"),
     )
     .says(
         "{{ $labels.service }} is being deployed",
@@ -210,12 +253,12 @@ fn deployed(words: &Vocabulary<'_>, service: &Name) -> Alerting {
     .example(Example::quiet("a revision is 20 minutes old", 30).given(&created, "_x10 600x20"))
 }
 
-fn scaled(words: &Vocabulary<'_>, service: &Name) -> Alerting {
-    let wanted = labelled(words, "kube_deployment_spec_replicas", service);
+fn scaled(words: &Vocabulary<'_>, service: &Name, wanted: &str) -> Alerting {
+    let series = labelled(words, wanted, service);
     Alerting::new(
         "Scaled",
         Severity::Info,
-        "max by (namespace, service) (changes(kube_deployment_spec_replicas{service!=\"\"}[10m])) > 0",
+        format!("max by (namespace, service) (changes({wanted}{{service!=\"\"}}[10m])) > 0"),
     )
     .says(
         "{{ $labels.service }} was scaled",
@@ -223,10 +266,10 @@ fn scaled(words: &Vocabulary<'_>, service: &Name) -> Alerting {
     )
     .example(
         Example::fires("replicas were added once", 12)
-            .given(&wanted, "2x8 4x20")
+            .given(&series, "2x8 4x20")
             .so(&at(words, service), "1"),
     )
-    .example(Example::quiet("the count stays", 12).given(&wanted, "2x20"))
+    .example(Example::quiet("the count stays", 12).given(&series, "2x20"))
 }
 
 fn at_maximum(words: &Vocabulary<'_>, service: &Name) -> Alerting {

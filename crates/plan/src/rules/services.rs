@@ -158,31 +158,47 @@ fn high_latency(words: &Vocabulary<'_>, requests: &Requests<'_>) -> Alerting {
 }
 
 fn service_down(words: &Vocabulary<'_>) -> Option<Alerting> {
-    let labels = |name: &Name| format!("{{namespace=\"{}\", service=\"{name}\"}}", words.namespace);
-    let (expr, service, dead, alive): (_, _, Example, Example) = if words.on_kubernetes() {
-        let service = *words.lasting().first()?;
-        let (available, wanted) = (
-            format!(
-                "kube_deployment_status_replicas_available{}",
-                labels(service)
-            ),
-            format!("kube_deployment_spec_replicas{}", labels(service)),
+    let (first, last) = (words.lasting(), words.measured.first().copied());
+    let counts = words.replica_counts().zip(first.first().copied());
+    let mut parts: Vec<String> = vec![];
+    let mut examples: Vec<Example> = vec![];
+    let at = |service: &Name| {
+        [
+            ("namespace", words.namespace.to_owned()),
+            ("service", service.to_string()),
+        ]
+    };
+    let so = |example: Example, service: &Name| {
+        let labels = at(service);
+        let labels: Vec<(&str, &str)> = labels.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        example.so(&labels, "")
+    };
+    if let Some(((wanted, available), service)) = counts {
+        let labels = format!(
+            "{{namespace=\"{}\", service=\"{service}\"}}",
+            words.namespace
         );
-        (
-            "max by (namespace, service) (kube_deployment_status_replicas_available{service!=\"\"}) == 0\n\
+        let case = |example: Example, count: u32| {
+            example
+                .given(format!("{available}{labels}"), format!("{count}x20"))
+                .given(format!("{wanted}{labels}"), "3x20")
+        };
+        parts.push(format!(
+            "max by (namespace, service) ({available}{{service!=\"\"}}) == 0\n\
              and\n\
-             max by (namespace, service) (kube_deployment_spec_replicas{service!=\"\"}) > 0"
-                .to_owned(),
+             max by (namespace, service) ({wanted}{{service!=\"\"}}) > 0"
+        ));
+        examples.push(so(
+            case(Example::fires("no replica is available", 10), 0),
             service,
-            Example::fires("no replica is available", 10)
-                .given(&available, "0x20")
-                .given(&wanted, "3x20"),
-            Example::quiet("one replica of three is available", 10)
-                .given(&available, "1x20")
-                .given(&wanted, "3x20"),
-        )
-    } else {
-        let service = *words.measured.first()?;
+        ));
+        examples.push(case(
+            Example::quiet("one replica of three is available", 10),
+            1,
+        ));
+    }
+    // A cluster knows of each replica whether it is ready; elsewhere a scrape that fails says it too.
+    if let Some(service) = last.filter(|_| !words.on_kubernetes()) {
         let jobs =
             super::vocabulary::one_of("job", words.measured.iter().map(|name| name.as_str()));
         let up = |instance: &str| {
@@ -191,32 +207,28 @@ fn service_down(words: &Vocabulary<'_>) -> Option<Alerting> {
                 words.namespace
             )
         };
-        (
-            format!("max by (namespace, service) (up{{{jobs}}}) == 0"),
-            service,
-            Example::fires("no replica answers", 10)
-                .given(up("a"), "0x20")
-                .given(up("b"), "0x20"),
+        parts.push(format!("max by (namespace, service) (up{{{jobs}}}) == 0"));
+        let dead = Example::fires("no replica answers", 10)
+            .given(up("a"), "0x20")
+            .given(up("b"), "0x20");
+        examples.push(so(dead, service));
+        examples.push(
             Example::quiet("one replica of two answers", 10)
                 .given(up("a"), "0x20")
                 .given(up("b"), "1x20"),
-        )
-    };
-    let at = [
-        ("namespace", words.namespace),
-        ("service", service.as_str()),
-    ];
-    Some(
-        Alerting::new("ServiceDown", Severity::Critical, expr)
-            .hold(words.thresholds().hold)
-            .says(
-                "{{ $labels.service }} is down",
-                "No replica of {{ $labels.service }} is available. Look at its last log lines and at its newest release; \
-                 undo the release if it is to blame.",
-            )
-            .example(dead.so(&at, ""))
-            .example(alive),
-    )
+        );
+    }
+    if parts.is_empty() {
+        return None;
+    }
+    let alert = Alerting::new("ServiceDown", Severity::Critical, parts.join("\nor\n"))
+        .hold(words.thresholds().hold)
+        .says(
+            "{{ $labels.service }} is down",
+            "No replica of {{ $labels.service }} is available. Look at its last log lines and at its newest release; \
+             undo the release if it is to blame.",
+        );
+    Some(examples.into_iter().fold(alert, Alerting::example))
 }
 
 fn counter(

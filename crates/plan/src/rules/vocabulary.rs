@@ -128,6 +128,39 @@ impl<'a> Vocabulary<'a> {
         )
     }
 
+    /// Whether it runs here, where the engine tells of replicas and releases itself.
+    #[must_use]
+    pub fn on_this_machine(&self) -> bool {
+        self.plan.target.kind == TargetKind::Local
+    }
+
+    /// What tells series of replicas from others of cAdvisor's names; none: replicas are not measured. Where the engine measures
+    /// its own, there are no containers without a service, and no label `container`.
+    #[must_use]
+    pub fn replicas(&self) -> Option<&'static str> {
+        match self.plan.target.kind {
+            TargetKind::Kubernetes | TargetKind::Compose => Some("container!=\"\", service!=\"\""),
+            TargetKind::Local => Some("service!=\"\""),
+            TargetKind::Ec2 => None,
+        }
+    }
+
+    /// How many replicas of a service are wanted, and how many are available, where anything tells.
+    #[must_use]
+    pub fn replica_counts(&self) -> Option<(&'static str, &'static str)> {
+        match self.plan.target.kind {
+            TargetKind::Kubernetes => Some((
+                "kube_deployment_spec_replicas",
+                "kube_deployment_status_replicas_available",
+            )),
+            TargetKind::Local => Some((
+                "wharf_service_replicas_wanted",
+                "wharf_service_replicas_available",
+            )),
+            TargetKind::Compose | TargetKind::Ec2 => None,
+        }
+    }
+
     /// Counter, histogram and status label of the ingress, where it has any: an AWS load balancer tells CloudWatch only,
     /// and the Nginx of an instance counts no requests by status.
     #[must_use]

@@ -39,10 +39,14 @@ fn alerting(alert: &Alerting) -> Map {
     if !alert.hold.is_zero() {
         map.set("for", duration::format(alert.hold));
     }
+    if !alert.keep.is_zero() {
+        map.set("keep_firing_for", duration::format(alert.keep));
+    }
     map.set("labels", alert.all_labels());
-    map.set(
-        "annotations",
-        map! { "summary" => &alert.summary, "description" => &alert.description },
-    );
+    let mut annotations = map! { "summary" => &alert.summary, "description" => &alert.description };
+    for (name, text) in &alert.annotations {
+        annotations.set(name, text);
+    }
+    map.set("annotations", annotations);
     map
 }

@@ -173,7 +173,7 @@ fn email(facts: &Facts<'_>) -> Option<String> {
             .notify
             .values()
             .find_map(|receiver| match &receiver.channel {
-                Channel::Email { to } => Some(to.clone()),
+                Channel::Email { to, .. } => Some(to.clone()),
                 _ => None,
             })
     })

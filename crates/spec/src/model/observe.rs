@@ -5,8 +5,10 @@ use std::time::Duration;
 use wharf_base::ids::Name;
 use wharf_base::units::{Bytes, Percent};
 
-use super::scraped::ScrapeTarget;
-use crate::decode::{Email, FromText, Line, List, OneOrMany, Refusal, record, words};
+use super::scraped::{LabelName, ScrapeTarget};
+use crate::decode::{
+    Email, FromText, Line, List, OneOrMany, Port, Refusal, Table, Word, record, words,
+};
 use serde_json::{Value, json};
 
 record! {
@@ -42,6 +44,14 @@ record! {
         [also "file_sd_configs" "files"]
         [example "targets/machines.yaml"]
         target_files: OneOrMany<String>,
+        /// Rule files of Prometheus, relative to `wharf.yaml`, beside the rules that Wharf makes.
+        [also "rule_files"]
+        [example "rules/shop.yml"]
+        rules: OneOrMany<String>,
+        /// When the messages about alerts go out.
+        [also "route"]
+        [example "{ repeat_interval: 2h }"]
+        notifications: Notifications,
     }
     later { "exporters", "dashboards", "otlp" }
 }
@@ -56,6 +66,24 @@ record! {
         [default "90d"]
         [also "retention" "cold"]
         archive: Duration,
+    }
+}
+
+record! {
+    /// When the messages about alerts go out. Alerts with the same name, namespace and service are told together.
+    pub struct Notifications {
+        /// How long the first message waits for more alerts of its group.
+        [default "10s for what is critical, 30s for warnings, 5m for information"]
+        [also "wait"]
+        group_wait: Duration,
+        /// The shortest time between two messages of a group.
+        [default "5m"]
+        [also "interval"]
+        group_interval: Duration,
+        /// After which time what still fires is told again.
+        [default "1h for what is critical, 4h for warnings, 1d for information"]
+        [also "repeat"]
+        repeat_interval: Duration,
     }
 }
 
@@ -119,21 +147,29 @@ record! {
 }
 
 record! {
-    /// An alert, beside the built-in ones.
+    /// An alert, beside the built-in ones; or a change of a built-in one, which keeps what is not said here.
     pub struct Alert {
-        /// In CamelCase.
+        /// In CamelCase; of a built-in one its name.
         [required]
         [also "alert"]
         [example "QueueBacklog"]
         name: AlertName,
-        /// PromQL that has a result while the alert is due.
-        [required]
+        /// Whether it is there. `false` turns a built-in one off.
+        [default "true"]
+        [also "disabled"]
+        enabled: bool,
+        /// PromQL that has a result while the alert is due. Required, but for a built-in alert.
+        [default "that of the built-in alert"]
         [also "expr" "promql" "expression"]
         [example "'sum(jobs_waiting) > 1000'"]
         query: String,
         /// How long it has to be so.
         [default "5m"]
         r#for: Duration,
+        /// How long it fires on after it was so last.
+        [default "0s"]
+        [also "keep_firing_for"]
+        keep_for: Duration,
         /// How bad it is.
         [default "warning"]
         [also "level" "priority"]
@@ -143,13 +179,25 @@ record! {
         [also "receiver" "receivers"]
         [example "slack"]
         notify: OneOrMany<Name>,
-        /// One sentence for a person.
+        /// One sentence for a person. `{{ $labels.NAME }}` and `{{ $value }}` are filled in.
         [also "description" "message"]
         [example "\"Jobs wait in the queue\""]
         summary: Line,
+        /// Where it stands what to do then.
+        [also "runbook_url"]
+        [example "https://wiki.example.com/queue-backlog"]
+        runbook: Line,
+        /// Labels that it gets. `alertname`, `severity` and `notify` are set by Wharf.
+        [example "{ team: shop }"]
+        labels: AlertTexts,
+        /// Further texts for people, filled in as `summary`.
+        [example "{ dashboard: https://grafana.example.com/d/jobs }"]
+        annotations: AlertTexts,
     }
-    later { "runbook", "labels", "annotations" }
 }
+
+/// Labels or annotations, by name.
+pub type AlertTexts = Table<LabelName, Line>;
 
 words! {
     /// How bad an alert is.
@@ -169,7 +217,7 @@ record! {
         /// A Slack channel; with its `url`.
         [example "\"#alerts\""]
         slack: Channel,
-        /// Slack's incoming webhook: a secret.
+        /// Slack's incoming webhook: a secret. With `pagerduty`: another address of its events API, such as a relay's.
         [also "webhook_url" "api_url"]
         [example "${secret.slack-webhook}"]
         url: String,
@@ -181,6 +229,11 @@ record! {
         [also "to" "mail"]
         [example "ops@example.com"]
         email: Email,
+        /// The server that takes mail; with `email`.
+        [default "a relay on this machine, or the cluster's"]
+        [also "mail_server" "relay"]
+        [example "{ host: smtp.example.com, from: wharf@example.com, user: wharf, password: \"${secret.smtp}\" }"]
+        smtp: Smtp,
         /// Where Alertmanager's JSON is posted to; a secret if whoever knows the address may post there.
         [example "https://example.com/alerts"]
         webhook: String,
@@ -191,6 +244,49 @@ record! {
         severities: OneOrMany<Severity>,
     }
     later { "teams", "discord", "opsgenie", "telegram", "sms" }
+}
+
+record! {
+    /// A mail server.
+    pub struct Smtp {
+        /// Its name or address.
+        [required]
+        [also "server" "smarthost"]
+        [example "smtp.example.com"]
+        host: Word,
+        /// Its port.
+        [default "587; 465 with `tls: tls`, 25 with `tls: none`"]
+        port: Port,
+        /// Who the mail is from.
+        [required]
+        [also "sender"]
+        [example "wharf@example.com"]
+        from: Email,
+        /// Whom it is signed in as.
+        [also "username" "login"]
+        [example "wharf"]
+        user: Word,
+        /// The password: a secret.
+        [also "pass"]
+        [example "${secret.smtp}"]
+        password: String,
+        /// How the connection is protected.
+        [default "starttls"]
+        [also "security" "encryption"]
+        tls: SmtpTls,
+    }
+}
+
+words! {
+    /// How the connection to a mail server is protected.
+    pub enum SmtpTls: "a way to protect mail" {
+        /// Before anything is said.
+        Starttls = "starttls",
+        /// From the first byte.
+        Tls = "tls",
+        /// Not at all; only to a server on this machine.
+        None = "none",
+    }
 }
 
 /// The name of an alert: CamelCase, as Prometheus' own.

@@ -18,8 +18,10 @@ struct Http(Server);
 impl Target for Http {
     fn load(&mut self, series: &[Series]) -> Result<(), String> {
         // Of two definitions of one series the later counts, as in Prometheus's own runner.
-        let series: BTreeMap<&Labels, &Series> =
-            series.iter().map(|series| (&series.labels, series)).collect();
+        let series: BTreeMap<&Labels, &Series> = series
+            .iter()
+            .map(|series| (&series.labels, series))
+            .collect();
         let request = WriteRequest {
             series: series
                 .into_values()

@@ -52,9 +52,15 @@ fn everything_that_runs_is_measured() {
     wait_for("every job to be scraped", || {
         let up = values(&url, "up", "job");
         let is_up = |job: &str| up.iter().any(|(name, value)| name == job && *value == 1.0);
-        ["prometheus", "wharf", "node-exporter", "cadvisor", "ingress"]
-            .iter()
-            .all(|job| is_up(job))
+        [
+            "prometheus",
+            "wharf",
+            "node-exporter",
+            "cadvisor",
+            "ingress",
+        ]
+        .iter()
+        .all(|job| is_up(job))
     });
     for _ in 0..20 {
         assert_eq!(stack.get("/").status, 200);
@@ -62,7 +68,9 @@ fn everything_that_runs_is_measured() {
     wait_for("the requests to be counted", || {
         let query = "sum by (service) (wharf_ingress_requests_total)";
         let counted = values(&url, query, "service");
-        counted.iter().any(|(service, count)| service == "web" && *count >= 20.0)
+        counted
+            .iter()
+            .any(|(service, count)| service == "web" && *count >= 20.0)
     });
     let memory = "container_memory_working_set_bytes{service=\"web\"} > 0";
     wait_for("the memory of both replicas", || {
@@ -73,7 +81,9 @@ fn everything_that_runs_is_measured() {
     assert_eq!(ready, [("web".to_owned(), 2.0)]);
 
     // The command asks the same.
-    let asked = stack.run(&["query", "wharf_service_replicas_ready"]).succeeded();
+    let asked = stack
+        .run(&["query", "wharf_service_replicas_ready"])
+        .succeeded();
     assert!(asked.output.contains("service=web"), "{}", asked.output);
     let chart = stack.run(&["query", "up", "--since", "1m"]).succeeded();
     assert!(chart.output.contains("job=ingress"), "{}", chart.output);
@@ -114,7 +124,9 @@ fn a_request_is_found_by_the_id_in_its_answer() {
     let query = "{service=\"api\"} | json | status_code = 201 |= \"request_completed\"";
     let done = stack.run(&["logs", "--query", query]).succeeded();
     assert!(done.output.contains("request_completed"), "{}", done.output);
-    let raw = stack.run(&["logs", "--query", query, "--output", "raw"]).succeeded();
+    let raw = stack
+        .run(&["logs", "--query", query, "--output", "raw"])
+        .succeeded();
     let first: Value = serde_json::from_str(raw.output.lines().next().unwrap()).unwrap();
     assert_eq!(first["status_code"], 201);
 

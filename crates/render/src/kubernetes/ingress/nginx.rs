@@ -167,7 +167,7 @@ fn issuer(cluster: &Cluster<'_>) -> Object {
         .notify
         .values()
         .find_map(|receiver| match &receiver.channel {
-            Channel::Email { to } => Some(to.clone()),
+            Channel::Email { to, .. } => Some(to.clone()),
             _ => None,
         });
     let mut acme = map! { "server" => "https://acme-v02.api.letsencrypt.org/directory" };
