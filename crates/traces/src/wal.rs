@@ -86,7 +86,7 @@ impl Wal {
     }
 
     /// What has to be synced for everything to be on the disk; None: nothing. Without the store's lock, for it may take long.
-    pub(crate) fn to_sync(&mut self) -> io::Result<Option<File>> {
+    pub(crate) fn take_unsynced(&mut self) -> io::Result<Option<File>> {
         if !self.unsynced {
             return Ok(None);
         }

@@ -95,7 +95,7 @@ impl TraceStore {
     fn sync(&self) -> Result<(), String> {
         let io = |error: std::io::Error| error.to_string();
         let file = match &mut self.write().wal {
-            Some(wal) => wal.to_sync().map_err(io)?,
+            Some(wal) => wal.take_unsynced().map_err(io)?,
             None => None,
         };
         file.map_or(Ok(()), |file| file.sync_data()).map_err(io)
