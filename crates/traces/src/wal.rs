@@ -85,13 +85,14 @@ impl Wal {
         Ok(())
     }
 
-    /// On the disk, not only in the kernel.
-    pub(crate) fn sync(&mut self) -> io::Result<()> {
-        if self.unsynced {
-            self.file.sync_data()?;
-            self.unsynced = false;
+    /// What has to be synced for everything to be on the disk; None: nothing. Without the store's lock, for it may take long.
+    pub(crate) fn take_unsynced(&mut self) -> io::Result<Option<File>> {
+        if !self.unsynced {
+            return Ok(None);
         }
-        Ok(())
+        let file = self.file.try_clone()?;
+        self.unsynced = false;
+        Ok(Some(file))
     }
 
     /// How large it is.

@@ -7,5 +7,6 @@ pub mod api;
 pub mod journal;
 pub mod observe;
 pub mod server;
+mod spans;
 pub mod store;
 pub mod streaming;

@@ -1,4 +1,5 @@
-//! What each request leaves behind: a trace id, a log line on standard output, a count and a duration.
+//! What each request leaves behind: a trace id, a log line on standard output, a count, a duration, and a span if its caller
+//! wants one.
 //!
 //! A request is over when its response has been sent in full or the client has gone, so the line of a stream comes at
 //! its end. A log line is one write; a reader that has gone away stops the logging, never the service.
@@ -19,6 +20,8 @@ use prometheus_client::registry::{Registry, Unit};
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::spans::{Finished, Parent, Spans};
+
 /// The trace id, as a UUID.
 pub const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
 
@@ -35,12 +38,13 @@ struct Labels {
     status: u16,
 }
 
-/// The metrics of this process.
+/// The metrics of this process, and where its spans go.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     requests: Family<Labels, Counter>,
     durations: Family<Labels, Histogram, fn() -> Histogram>,
+    spans: Option<Spans>,
 }
 
 impl Default for Metrics {
@@ -73,6 +77,7 @@ impl Metrics {
             registry,
             requests,
             durations,
+            spans: Spans::from_environment(),
         }
     }
 
@@ -107,6 +112,7 @@ pub(crate) async fn request(
     let mut completed = Completed {
         started: Instant::now(),
         trace_id: trace_id(request.headers()),
+        parent: Parent::of(request.headers()),
         path: request.uri().path().to_owned(),
         labels: Labels {
             method: known(request.method()),
@@ -167,6 +173,7 @@ fn known(method: &Method) -> &'static str {
 struct Completed {
     started: Instant,
     trace_id: Uuid,
+    parent: Option<Parent>,
     path: String,
     labels: Labels,
     metrics: Arc<Metrics>,
@@ -180,6 +187,17 @@ impl Drop for Completed {
         }
         let duration = self.started.elapsed();
         self.metrics.count(&self.labels, duration);
+        if let Some(spans) = &self.metrics.spans {
+            let finished = Finished {
+                trace: self.trace_id,
+                method,
+                endpoint: &self.labels.endpoint,
+                path: &self.path,
+                status,
+                duration,
+            };
+            spans.add(self.parent, &finished);
+        }
         write_line(&Line {
             timestamp: format!("{:.3}", jiff::Timestamp::now()),
             level: if status >= 500 { "error" } else { "info" },

@@ -73,11 +73,9 @@ impl TraceStore {
         };
         // What frees space comes first.
         let deleted = self.delete(now, steady)?;
+        self.sync()?;
         let cut = {
             let mut state = self.write();
-            if let Some(wal) = &mut state.wal {
-                wal.sync().map_err(|error| error.to_string())?;
-            }
             let since = state.head.since.filter(|since| *since <= now.0);
             if !state.head.batches.is_empty() {
                 state.head.since = Some(since.unwrap_or(now.0));
@@ -92,6 +90,15 @@ impl TraceStore {
         }
         let merged = self.merge_some(now)?;
         Ok(Maintained { merged, deleted })
+    }
+
+    fn sync(&self) -> Result<(), String> {
+        let io = |error: std::io::Error| error.to_string();
+        let file = match &mut self.write().wal {
+            Some(wal) => wal.take_unsynced().map_err(io)?,
+            None => None,
+        };
+        file.map_or(Ok(()), |file| file.sync_data()).map_err(io)
     }
 
     /// Makes a block of everything in memory.

@@ -3,6 +3,7 @@
 mod crash;
 mod damage;
 mod full_disk;
+mod fuzzed;
 mod made;
 mod model;
 mod questions;

@@ -20,12 +20,18 @@ struct Items {
 
 impl Items {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(environment: &[(&str, String)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_items"))
             .env("PORT", "0")
             .env("VERSION", "7")
             .env("ITEMS_FILE", folder.path().join("items.jsonl"))
             .env_remove("HOST")
+            .env_remove("OTEL_EXPORTER_OTLP_ENDPOINT")
+            .envs(environment.iter().map(|(name, value)| (*name, value)))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -108,6 +114,58 @@ fn logs_one_line_a_request() {
         )),
         "{answer}"
     );
+}
+
+#[test]
+fn sends_the_spans_that_its_caller_wants() {
+    let collector = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", collector.local_addr().unwrap());
+    let items = Items::start_with(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
+        ("OTEL_SERVICE_NAME", "shop".to_owned()),
+        (
+            "OTEL_RESOURCE_ATTRIBUTES",
+            "service.instance.id=shop-1".to_owned(),
+        ),
+    ]);
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    for (path, flags) in [("/items/unwanted", "00"), ("/items", "01")] {
+        let mut stream = items.connect();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\ntraceparent: 00-{trace}-b7ad6b7169203331-{flags}\r\n\r\n"
+        )
+        .unwrap();
+        stream.read_to_string(&mut String::new()).unwrap();
+    }
+    let (mut stream, _) = collector.accept().unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    let mut reader = BufReader::new(&mut stream);
+    let (mut line, mut length) = (String::new(), 0);
+    while line != "\r\n" {
+        line.clear();
+        reader.read_line(&mut line).unwrap();
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length: ") {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    stream
+        .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        .unwrap();
+    let sent: Value = serde_json::from_slice(&body).unwrap();
+    let resource = sent["resourceSpans"][0]["resource"]["attributes"].to_string();
+    assert!(resource.contains("shop-1") && resource.contains("service.name"));
+    let spans = sent["resourceSpans"][0]["scopeSpans"][0]["spans"]
+        .as_array()
+        .unwrap();
+    assert_eq!(spans.len(), 1, "{spans:?}");
+    assert_eq!(spans[0]["traceId"], trace);
+    assert_eq!(spans[0]["parentSpanId"], "b7ad6b7169203331");
+    assert_eq!(spans[0]["name"], "GET /items");
+    let time = |name: &str| spans[0][name].as_str().unwrap().parse::<u64>().unwrap();
+    assert!(time("startTimeUnixNano") <= time("endTimeUnixNano"));
 }
 
 #[test]
