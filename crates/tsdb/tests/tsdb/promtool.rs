@@ -141,3 +141,101 @@ fn promtool_does_not_see_what_is_deleted() {
         assert_eq!(theirs["{__name__=\"b\", x=\"1\"}"].len(), 1000);
     }
 }
+
+/// What is in the folder here is what promtool sees there.
+#[track_caller]
+fn compare(db: &wharf_tsdb::Db, theirs: &Dump) {
+    let ours = everything(db);
+    assert_eq!(ours.len(), theirs.len());
+    for series in ours {
+        let samples = &theirs[&series.labels.to_string()];
+        assert_eq!(samples.len(), series.samples.len(), "{}", series.labels);
+        for (theirs, ours) in samples.iter().zip(&series.samples) {
+            let value: f64 = theirs.1.parse().unwrap();
+            assert_eq!(theirs.0, ours.t);
+            assert!(
+                value == ours.v || value.is_nan() && ours.v.is_nan(),
+                "{}",
+                series.labels
+            );
+        }
+    }
+}
+
+#[test]
+fn blocks_that_promtool_made_are_read() {
+    let Some(tool) = promtool() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let mut text = String::from("# TYPE m gauge\n");
+    for i in 0..3000 {
+        for name in ["a", "b", "c"] {
+            text += &format!(
+                "m{{name=\"{name}\"}} {} {}\n",
+                i * 7 % 100,
+                1_600_000_000 + i * 15
+            );
+        }
+    }
+    let input = dir.path().join("input");
+    std::fs::write(&input, text + "# EOF\n").unwrap();
+    let store = dir.path().join("store");
+    run(
+        &tool,
+        &["create-blocks-from", "openmetrics", input.to_str().unwrap()],
+        &store,
+    );
+    std::fs::create_dir_all(store.join("wal")).unwrap();
+    let theirs = dump(&tool, &store);
+    let (db, recovery) = open(&store, options());
+    assert_eq!(recovery.damage, []);
+    assert!(recovery.blocks > 3);
+    compare(&db, &theirs);
+    // And so are those that they become.
+    db.maintain(1_600_000_000_000 + 100 * HOUR).unwrap();
+    assert!(db.stats().blocks < recovery.blocks);
+    compare(&db, &theirs);
+}
+
+#[test]
+fn a_folder_of_prometheus_is_read() {
+    let Some(tool) = promtool() else { return };
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    let config = dir.path().join("prometheus.yml");
+    let scrape = format!(
+        "scrape_configs:\n- job_name: self\n  scrape_interval: 100ms\n  scrape_timeout: 100ms\n  static_configs: [{{targets: ['127.0.0.1:{port}']}}]\n"
+    );
+    std::fs::write(&config, scrape).unwrap();
+    let server = Command::new("prometheus")
+        .arg(format!("--config.file={}", config.display()))
+        .arg(format!("--storage.tsdb.path={}", store.display()))
+        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn();
+    let Ok(mut server) = server else {
+        let required = std::env::var("WHARF_TEST_REQUIRE").is_ok_and(|value| value == "all");
+        assert!(!required, "prometheus is required");
+        eprintln!("skipped: there is no prometheus; install it");
+        return;
+    };
+    let log = store.join("wal/00000000");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while std::fs::metadata(&log).map_or(0, |m| m.len()) < 150_000
+        && std::time::Instant::now() < deadline
+    {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let theirs = dump(&tool, &store);
+    let (db, recovery) = open(&store, options());
+    assert_eq!(recovery.orphans, 0);
+    assert!(theirs.len() > 300, "{}", theirs.len());
+    compare(&db, &theirs);
+}
