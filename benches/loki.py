@@ -14,7 +14,8 @@ import urllib.parse
 CONFIG = """
 auth_enabled: false
 analytics: {{reporting_enabled: false}}
-server: {{http_listen_address: 127.0.0.1, http_listen_port: {http}, grpc_listen_address: 127.0.0.1, grpc_listen_port: {grpc}, log_level: error}}
+server: {{http_listen_address: 127.0.0.1, http_listen_port: {http}, grpc_listen_address: 127.0.0.1, grpc_listen_port: {grpc}, log_level: error,
+  http_server_read_timeout: 10m, http_server_write_timeout: 10m}}
 common:
   instance_addr: 127.0.0.1
   path_prefix: {folder}

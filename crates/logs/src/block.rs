@@ -134,7 +134,7 @@ fn encode(rows: &Rows, out: &mut Vec<u8>) {
 /// Opens blocks; keeps what decompression needs, and buffers to use again.
 pub(crate) struct Opener {
     decompressor: Decompressor<'static>,
-    spare: Vec<Vec<u8>>,
+    spare: Vec<Rows>,
 }
 
 /// More are not worth their memory.
@@ -154,8 +154,9 @@ impl Opener {
         if crc32c::crc32c(frame) != meta.crc || raw_length > MOST_RAW {
             return Err(Damaged);
         }
-        let mut raw = self.spare.pop().unwrap_or_default();
-        raw.clear();
+        let mut rows = self.spare.pop().unwrap_or_default();
+        rows.clear();
+        let mut raw = std::mem::take(&mut rows.text).into_bytes();
         raw.reserve(raw_length);
         let length = self
             .decompressor
@@ -164,27 +165,31 @@ impl Opener {
         if length != raw_length {
             return Err(Damaged);
         }
-        decode(raw, meta.entries as usize)
+        decode(raw, meta.entries as usize, rows)
     }
 
-    /// Takes a buffer back.
+    /// Takes the buffers of entries back; the largest are used first and kept longest, so that blocks of many streams in turn do
+    /// not leave memory in pieces.
     pub(crate) fn reuse(&mut self, rows: Rows) {
-        if self.spare.len() < SPARE {
-            self.spare.push(rows.text.into_bytes());
+        let size = |rows: &Rows| rows.text.capacity();
+        let place = self.spare.partition_point(|r| size(r) <= size(&rows));
+        self.spare.insert(place, rows);
+        if self.spare.len() > SPARE {
+            self.spare.remove(0);
         }
     }
 }
 
-fn decode(mut raw: Vec<u8>, expected: usize) -> Result<Rows, Damaged> {
+/// Reads what was decompressed into rows that are empty but for their buffers.
+fn decode(mut raw: Vec<u8>, expected: usize, mut rows: Rows) -> Result<Rows, Damaged> {
     let (front, tail) = raw.split_last_chunk::<4>().ok_or(Damaged)?;
     let text = u32::from_le_bytes(*tail) as usize;
-    let columns = front.get(text..).ok_or(Damaged)?;
+    let (lines, columns) = front.split_at_checked(text).ok_or(Damaged)?;
     let mut reader = Reader(columns);
     let count = reader.count(2)?;
     if count != expected {
         return Err(Damaged);
     }
-    let mut rows = Rows::default();
     rows.rows.reserve(count);
     let mut nanos = 0i64;
     for index in 0..count {
@@ -213,16 +218,14 @@ fn decode(mut raw: Vec<u8>, expected: usize) -> Result<Rows, Damaged> {
     if start as usize != text {
         return Err(Damaged);
     }
-    let columns = reader.0.to_vec();
+    sets::decode(&mut reader, lines, &mut rows)?;
+    if !reader.0.is_empty() {
+        return Err(Damaged);
+    }
     raw.truncate(text);
     rows.text = String::from_utf8(raw).map_err(|_| Damaged)?;
     let whole = |r: &Row| rows.text.is_char_boundary(r.start as usize);
     if !rows.rows.iter().all(whole) {
-        return Err(Damaged);
-    }
-    let mut reader = Reader(&columns);
-    sets::decode(&mut reader, &mut rows)?;
-    if !reader.0.is_empty() {
         return Err(Damaged);
     }
     Ok(rows)
@@ -276,7 +279,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_opened_or_refused(raw: Vec<u8>, entries in 0usize..5) {
-            decode(raw, entries).ok();
+            decode(raw, entries, Rows::default()).ok();
         }
     }
 }

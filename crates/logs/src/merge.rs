@@ -198,7 +198,7 @@ struct Merger {
 
 impl Merger {
     fn add(&mut self, labels: &Labels, source: &Source, block: &BlockRef) -> Result<(), ReadError> {
-        if block.meta.text as usize >= self.block_bytes / 2 {
+        if block.meta.text as usize >= self.block_bytes / 4 * 3 {
             self.seal(labels)?;
             return self.copy(labels, source, block);
         }

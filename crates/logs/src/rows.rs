@@ -39,6 +39,33 @@ impl Rows {
         self.rows.is_empty()
     }
 
+    /// Takes everything out, and keeps the buffers.
+    pub(crate) fn clear(&mut self) {
+        self.rows.clear();
+        self.text.clear();
+        self.sets.clear();
+        self.last_set = 0;
+    }
+
+    /// These rows of others, in this order, in no more memory than they need.
+    pub(crate) fn copy_of(others: &Self, picked: &[Row]) -> Self {
+        let text = picked.iter().map(|r| r.length as usize).sum();
+        let sets = picked.iter().map(|r| others.set(*r).len()).sum();
+        let mut copied = Self {
+            rows: Vec::with_capacity(picked.len()),
+            text: String::with_capacity(text),
+            sets: Vec::with_capacity(sets),
+            last_set: 0,
+        };
+        for row in picked {
+            // What has room there has room here.
+            copied
+                .append(row.nanos, others.line(*row), others.set(*row))
+                .ok();
+        }
+        copied
+    }
+
     /// What it takes in memory, about.
     pub(crate) fn bytes(&self) -> usize {
         self.text.len() + self.sets.len() + self.rows.len() * size_of::<Row>()
@@ -91,7 +118,7 @@ impl Rows {
     }
 
     /// Adds an entry at the end, whatever its time.
-    pub(crate) fn append(&mut self, nanos: i64, line: &str, set: &[u8]) -> Result<(), Damaged> {
+    fn append(&mut self, nanos: i64, line: &str, set: &[u8]) -> Result<(), Damaged> {
         let row = self.row(nanos, line, set)?;
         self.rows.push(row);
         Ok(())

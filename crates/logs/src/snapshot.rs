@@ -94,12 +94,7 @@ impl Inner {
 
 /// The wanted rows, in their order, as rows of their own.
 pub(crate) fn copy(rows: &Rows, wanted: &Wanted<'_>) -> Rows {
-    let mut copied = Rows::default();
-    for row in wanted.of(rows) {
-        // What has room there has room here.
-        copied.append(row.nanos, rows.line(row), rows.set(row)).ok();
-    }
-    copied
+    Rows::copy_of(rows, &wanted.of(rows))
 }
 
 /// Asks now and then whether the query may go on.

@@ -338,12 +338,13 @@ impl Merge<'_> {
         let picked = picked.get(given..).unwrap_or_default();
         let (kept, bytes) = fitting(&rows, picked, self.slice);
         let more = (kept < picked.len()).then(|| (block, given + kept));
-        let kept = picked.get(..kept).unwrap_or_default().to_vec();
+        let kept = picked.get(..kept).unwrap_or_default();
         let rows = if bytes * 2 > rows.bytes() && rows.bytes() <= self.slice {
-            rows.rows = kept;
+            rows.rows.clear();
+            rows.rows.extend_from_slice(kept);
             rows
         } else {
-            let own = copied(&rows, &kept);
+            let own = Rows::copy_of(&rows, kept);
             self.opener.reuse(rows);
             own
         };
@@ -440,14 +441,4 @@ fn fitting(rows: &Rows, picked: &[Row], most: usize) -> (usize, usize) {
         bytes += more;
     }
     (picked.len(), bytes)
-}
-
-fn copied(rows: &Rows, picked: &[Row]) -> Rows {
-    let mut copied = Rows::default();
-    for row in picked {
-        copied
-            .append(row.nanos, rows.line(*row), rows.set(*row))
-            .ok();
-    }
-    copied
 }

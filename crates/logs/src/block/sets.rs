@@ -94,8 +94,12 @@ pub(crate) fn pairs(packed: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     (0..count).map_while(move |_| Some((reader.bytes().ok()?, reader.bytes().ok()?)))
 }
 
-/// Reads the sets of rows that have their lines.
-pub(super) fn decode(reader: &mut Reader<'_>, rows: &mut Rows) -> Result<(), Damaged> {
+/// Reads the sets of rows whose places in `lines` are known.
+pub(super) fn decode(
+    reader: &mut Reader<'_>,
+    lines: &[u8],
+    rows: &mut Rows,
+) -> Result<(), Damaged> {
     let count = reader.count(1)?;
     if count == 0 {
         return Ok(());
@@ -116,9 +120,11 @@ pub(super) fn decode(reader: &mut Reader<'_>, rows: &mut Rows) -> Result<(), Dam
         shapes.push(names.collect::<Result<Vec<_>, _>>()?);
     }
     let mut starts = Vec::with_capacity(count);
-    let mut sets = Vec::new();
+    let mut sets = std::mem::take(&mut rows.sets);
     for row in first {
-        let line = rows.line(row.ok_or(Damaged)?).as_bytes();
+        let row = row.ok_or(Damaged)?;
+        let line = lines.get(row.start as usize..).unwrap_or_default();
+        let line = line.get(..row.length as usize).ok_or(Damaged)?;
         starts.push(u32::try_from(sets.len()).map_err(|_| Damaged)? + 1);
         let names = shapes.get(reader.small()? as usize).ok_or(Damaged)?;
         put_number(&mut sets, names.len() as u64);

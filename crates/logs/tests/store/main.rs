@@ -6,6 +6,7 @@ mod full;
 mod limits;
 mod model;
 mod retention;
+mod together;
 
 use std::ops::ControlFlow;
 
