@@ -22,15 +22,15 @@ pub fn validate(content: &[u8]) -> Result<(), ParseError> {
     };
     let mut wrong = None;
     parse_by(content, Rules::Strict, &mut |item| {
-        let line = match &item {
-            Item::Sample(sample) => sample.line(),
-            // Counted only for what is wrong.
-            _ => 0,
+        // Lines are counted only for what is wrong.
+        let before = match &item {
+            Item::Sample(sample) => Some(sample.before),
+            _ => None,
         };
         match judge.item(item) {
             Ok(()) => ControlFlow::Continue(()),
             Err(problem) => {
-                wrong = Some((line, problem));
+                wrong = Some((before.map_or(0, line_after), problem));
                 ControlFlow::Break(())
             }
         }

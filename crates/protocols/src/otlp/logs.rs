@@ -69,19 +69,19 @@ fn of_one(
         } else {
             &mut shared
         };
-        flatten(&key, &value, into);
+        flatten(&key, &value, into, budget)?;
     }
     let labels = with_service_name(&set_of(indexed));
     let mut entries = Vec::new();
     for of_scope in logs.scope_logs {
-        let scope = scope_pairs(of_scope.scope.unwrap_or_default());
+        let scope = scope_pairs(of_scope.scope.unwrap_or_default(), budget)?;
         let common = weight(&shared) + weight(&scope);
         for record in of_scope.log_records {
             let Some(nanos) = time_of(&record, now_nanos) else {
                 rejected.add(1, format_args!("a log record's time is out of range"));
                 continue;
             };
-            let (line, mut pairs) = record_pairs(record);
+            let (line, mut pairs) = record_pairs(record, budget)?;
             budget.take(common + weight(&pairs) + line.len() + size_of::<LogEntry>())?;
             // What the record says itself counts more than what is said around it.
             let mut metadata = shared.clone();
@@ -106,28 +106,38 @@ fn weight(pairs: &Pairs) -> usize {
 }
 
 /// Maps become one pair for each of their texts, with the names joined. What has no name that Loki could keep is left out.
-fn flatten(key: &str, value: &Value, into: &mut Pairs) {
+fn flatten(
+    key: &str,
+    value: &Value,
+    into: &mut Pairs,
+    budget: &mut Budget,
+) -> Result<(), OtlpError> {
     let Some(name) = names::loki_label(key) else {
-        return;
+        return Ok(());
     };
     match value {
         Value::Map(pairs) => {
             for (key, value) in pairs {
-                flatten(&format!("{name}_{key}"), value, into);
+                flatten(&format!("{name}_{key}"), value, into, budget)?;
             }
         }
-        value => into.push((name, text(value))),
+        value => {
+            // One long name before many short ones becomes many long ones.
+            budget.take(name.len())?;
+            into.push((name, text(value)));
+        }
     }
+    Ok(())
 }
 
-fn scope_pairs(scope: Scope) -> Pairs {
+fn scope_pairs(scope: Scope, budget: &mut Budget) -> Result<Pairs, OtlpError> {
     let mut pairs = Pairs::new();
     for (key, value) in attributes(scope.attributes) {
-        flatten(&key, &value, &mut pairs);
+        flatten(&key, &value, &mut pairs, budget)?;
     }
     pairs.push(("scope_name".to_owned(), scope.name));
     pairs.push(("scope_version".to_owned(), scope.version));
-    pairs
+    Ok(pairs)
 }
 
 fn time_of(record: &LogRecord, now_nanos: i64) -> Option<i64> {
@@ -139,10 +149,10 @@ fn time_of(record: &LogRecord, now_nanos: i64) -> Option<i64> {
 }
 
 /// The line, and what the record says beside it.
-fn record_pairs(record: LogRecord) -> (String, Pairs) {
+fn record_pairs(record: LogRecord, budget: &mut Budget) -> Result<(String, Pairs), OtlpError> {
     let mut pairs = Pairs::new();
     for (key, value) in attributes(record.attributes) {
-        flatten(&key, &value, &mut pairs);
+        flatten(&key, &value, &mut pairs, budget)?;
     }
     let mut say = |name: &str, value: String| pairs.push((name.to_owned(), value));
     if record.time_unix_nano != 0 && record.observed_time_unix_nano != 0 {
@@ -168,7 +178,7 @@ fn record_pairs(record: LogRecord) -> (String, Pairs) {
     if let Some(id) = span_id(&record.span_id) {
         say("span_id", SpanId::to_string(&id));
     }
-    (text(&of_wire(record.body)), pairs)
+    Ok((text(&of_wire(record.body)), pairs))
 }
 
 /// A record's level in the words that Loki has for it: what its text says, if that is one, else what its number says.

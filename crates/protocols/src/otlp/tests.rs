@@ -343,6 +343,16 @@ fn little_that_becomes_much_is_refused() {
         decode_logs(json.as_bytes(), Encoding::Json, limits, 0).unwrap_err(),
         error
     );
+    // One long name of a map, and many short ones within it.
+    let values = vec![r#"{"key": "k", "value": {"intValue": 1}}"#; 500].join(",");
+    let json = format!(
+        r#"{{"resourceLogs": [{{"scopeLogs": [{{"logRecords": [{{"attributes":
+            [{{"key": "{long}", "value": {{"kvlistValue": {{"values": [{values}]}}}}}}]}}]}}]}}]}}"#
+    );
+    assert_eq!(
+        decode_logs(json.as_bytes(), Encoding::Json, limits, 0).unwrap_err(),
+        error
+    );
     // Deeper than any reader goes.
     let deep = format!(
         "{}{}",
