@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 
 use wharf_base::ids::Name;
-use wharf_plan::model::Plan;
+use wharf_plan::model::{Channel, Plan};
 use wharf_plan::template::{Reference, Template};
 
 use crate::secrets::{EnvFileError, read_env_file};
@@ -70,7 +70,8 @@ pub(crate) fn secret_values(
             }
         }
     }
-    if users.is_empty() {
+    let told: BTreeSet<&Name> = receivers_secrets(plan).collect();
+    if users.is_empty() && told.is_empty() {
         return Ok(BTreeMap::new());
     }
     let file = base_dir.join(ENV_FILE);
@@ -100,7 +101,37 @@ pub(crate) fn secret_values(
         };
         values.insert(name.clone(), value);
     }
+    // A receiver of alerts without its secret is told of nothing, which `wharf doctor` says; everything else runs.
+    for name in told {
+        let known = given
+            .get(name)
+            .or_else(|| written.get(&secret_variable(name)));
+        if let Some(value) = known.filter(|value| !value.is_empty()) {
+            values.insert(name.clone(), value.clone());
+        }
+    }
     Ok(values)
+}
+
+/// The secrets of those who hear of alerts.
+fn receivers_secrets(plan: &Plan) -> impl Iterator<Item = &Name> {
+    let templates = plan
+        .notify
+        .values()
+        .flat_map(|receiver| match &receiver.channel {
+            Channel::Slack { url, .. } | Channel::Webhook { url } => vec![url],
+            Channel::Pagerduty { key, .. } => vec![key],
+            Channel::Email { smtp, .. } => {
+                let account = smtp.as_ref().and_then(|smtp| smtp.account.as_ref());
+                account.map(|(_, password)| password).into_iter().collect()
+            }
+        });
+    templates
+        .flat_map(Template::references)
+        .filter_map(|reference| match reference {
+            Reference::Secret(name) => Some(name),
+            _ => None,
+        })
 }
 
 /// The value that was drawn for this secret; now, if there is none yet.

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use wharf_alerting::from_plan;
 use wharf_base::clock::Timestamp;
-use wharf_base::ids::ReplicaId;
+use wharf_base::ids::{Name, ReplicaId};
 use wharf_exporters::{Families, Replica};
 use wharf_plan::model::{Plan, Resources, Service, StoreEngine};
 use wharf_plan::rules::rules;
@@ -22,7 +23,10 @@ use wharf_telemetry::{
 use crate::api::TelemetryStatus;
 use crate::engine::{Command, Engine, Event};
 use crate::ports::free_port;
+use crate::release::Release;
 use crate::saved::SavedReplica;
+use crate::secret_values::secret_variable;
+use crate::secrets::Secrets;
 use crate::state_dir::StateDir;
 
 /// The variable that turns the telemetry into a test bench: `test` takes samples of any age into an empty store.
@@ -143,11 +147,17 @@ impl Collector for EngineCollector {
 
 impl Engine {
     /// Tells the telemetry what there is now. The telemetry itself sees whether that has changed.
-    pub(crate) fn publish_telemetry(&self) {
-        let Some(release) = self.target().or_else(|| self.serving()) else {
+    pub(crate) fn publish_telemetry(&mut self) {
+        let Some(id) = self.saved.target.or(self.saved.serving) else {
+            return;
+        };
+        // Read once and then at hand; what cannot be read is what a receiver is told to lack.
+        let secrets = self.secrets_of(id).unwrap_or_default();
+        let Some(release) = self.releases.get(&id) else {
             return;
         };
         let plan = &release.plan;
+        let beside = |path: &String| release.base_dir.join(path);
         let namespace = plan.kubernetes.namespace.clone();
         let telemetry = &plan.telemetry;
         self.telemetry.configure(Config {
@@ -168,7 +178,14 @@ impl Engine {
                 slow: SLOW,
             },
             rules: wharf_alerting::rules::of_plan(&rules(plan)),
-            notifications: Notifications::default(),
+            rule_files: plan.telemetry.rules.iter().map(beside).collect(),
+            notifications: self.notifications(release, &secrets),
+            target_files: plan
+                .telemetry
+                .target_files
+                .iter()
+                .map(|file| (beside(&file.path), file.job.to_string()))
+                .collect(),
         });
     }
 
@@ -179,7 +196,10 @@ impl Engine {
             watched,
             labels: Labels::from_pairs(labels.iter().copied().chain([("namespace", namespace)])),
             interval,
+            timeout: None,
             honor_labels: false,
+            honor_timestamps: true,
+            sample_limit: None,
         };
         let mut targets = vec![
             target("prometheus", Watched::Telemetry, &[]),
@@ -260,7 +280,58 @@ impl Engine {
                 &labels,
             ));
         }
+        targets.extend(Self::further_targets(plan));
         targets
+    }
+
+    /// What the file names beside the services.
+    fn further_targets(plan: &Plan) -> Vec<TargetConfig> {
+        let targets = plan.telemetry.targets.iter();
+        let each = targets.flat_map(|target| target.urls.iter().map(move |url| (target, url)));
+        each.filter_map(|(target, url)| {
+            Some(TargetConfig {
+                job: target.job.to_string(),
+                watched: Watched::Url(url.parse().ok()?),
+                labels: Labels::from_pairs(target.labels.clone()),
+                interval: target.interval,
+                timeout: Some(target.timeout),
+                honor_labels: target.honor_labels,
+                honor_timestamps: target.honor_timestamps,
+                sample_limit: target
+                    .sample_limit
+                    .and_then(|limit| usize::try_from(limit).ok()),
+            })
+        })
+        .collect()
+    }
+
+    /// Who hears of alerts, with the values of their secrets.
+    fn notifications(&self, release: &Release, secrets: &Secrets) -> Notifications {
+        let plan = &release.plan;
+        let policy = match from_plan::policy(plan) {
+            Ok(policy) => policy,
+            Err(error) => {
+                return Notifications {
+                    unusable: vec![crate::replica::chain(&error)],
+                    ..Notifications::default()
+                };
+            }
+        };
+        let value = |name: &str| secrets.secrets.get(&name.parse::<Name>().ok()?).cloned();
+        let (receivers, missing) = from_plan::receivers(plan, &value);
+        Notifications {
+            sender: from_plan::sender(plan, &self.telemetry.url().unwrap_or_default()),
+            receivers,
+            policy,
+            unusable: missing
+                .iter()
+                .map(|missing| {
+                    let variable = missing.secret.parse().map(|name| secret_variable(&name));
+                    let variable = variable.unwrap_or_default();
+                    format!("{missing}: set {variable}, or write it into .env beside wharf.yaml, and release again")
+                })
+                .collect(),
+        }
     }
 
     /// The service of a replica and the port of its metrics, if it has any.

@@ -1,24 +1,22 @@
 //! What is asked within this process: the host, the replicas, the stores, the engine, and the telemetry itself.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use wharf_base::clock::Timestamp;
 use wharf_exporters::postgres::PostgresLogin;
-use wharf_exporters::{self as exporters, Families, Host, Replica, Replicas, Root};
-use wharf_store::{Credentials, PoolSite, RedisList};
+use wharf_exporters::{Families, Root};
 
 use crate::config::{TargetConfig, Watched};
-use crate::scrape::{Collecting, Collector, Source, Target};
+use crate::scrape::{
+    Collecting, Collector, HostCollector, Limits, PoolCollector, PostgresCollector, RedisCollector,
+    ReplicasCollector, Source, Target,
+};
 use crate::stores::Stores;
-
-/// A store that has not answered after this time is told of as down, well before the scrape itself would end.
-const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What collectors keep from one scrape to the next.
 pub(crate) struct Collectors {
     host: Arc<HostCollector>,
-    replicas: Arc<Replicas>,
+    replicas: Arc<ReplicasCollector>,
     engine: Arc<dyn Collector>,
     own: Arc<OwnCollector>,
 }
@@ -26,8 +24,8 @@ pub(crate) struct Collectors {
 impl Collectors {
     pub(crate) fn new(engine: Arc<dyn Collector>, stores: Stores) -> Self {
         Self {
-            host: Arc::new(HostCollector(Arc::new(Host::new(Root::default())))),
-            replicas: Arc::new(Replicas::new(Root::default())),
+            host: Arc::new(HostCollector::new(Root::default())),
+            replicas: Arc::new(ReplicasCollector::new(Root::default())),
             engine,
             own: Arc::new(OwnCollector(stores)),
         }
@@ -35,30 +33,47 @@ impl Collectors {
 
     /// The target that a configuration means.
     pub(crate) fn target(&self, config: &TargetConfig) -> Target {
+        let target = Target::new(&config.job, self.source(&config.watched), config.interval);
+        Target {
+            labels: config.labels.clone(),
+            timeout: config.timeout.unwrap_or(target.timeout),
+            honor_labels: config.honor_labels,
+            honor_timestamps: config.honor_timestamps,
+            limits: Limits {
+                samples: config.sample_limit,
+                ..target.limits
+            },
+            ..target
+        }
+    }
+
+    fn source(&self, watched: &Watched) -> Source {
         let collect = |name: &str, collector: Arc<dyn Collector>| Source::Collect {
             name: name.to_owned(),
             collector,
         };
-        let source = match &config.watched {
+        match watched {
             Watched::Url(address) => Source::Url(address.clone()),
             Watched::Host => collect("host", Arc::clone(&self.host) as Arc<dyn Collector>),
             Watched::Replicas(replicas) => {
-                let collector = ReplicasCollector {
-                    all: Arc::clone(&self.replicas),
-                    replicas: Arc::new(replicas.clone()),
-                };
-                collect("replicas", Arc::new(collector))
+                self.replicas.set(replicas.clone());
+                collect("replicas", Arc::clone(&self.replicas) as Arc<dyn Collector>)
             }
             Watched::Postgres { credentials, own } => {
-                let login = match own {
-                    Some(dir) => PostgresLogin::Admin(dir.clone()),
-                    None => PostgresLogin::Own,
+                let collector = PostgresCollector {
+                    credentials: credentials.clone(),
+                    login: match own {
+                        Some(dir) => PostgresLogin::Admin(dir.clone()),
+                        None => PostgresLogin::Own,
+                    },
                 };
-                let collector = PostgresCollector(credentials.clone(), login);
                 collect(&credentials.address(), Arc::new(collector))
             }
             Watched::Redis { credentials, lists } => {
-                let collector = RedisCollector(credentials.clone(), lists.clone());
+                let collector = RedisCollector {
+                    credentials: credentials.clone(),
+                    watched: lists.clone(),
+                };
                 collect(&credentials.address(), Arc::new(collector))
             }
             Watched::PgBouncer(site) => {
@@ -67,67 +82,7 @@ impl Collectors {
             }
             Watched::Engine => collect("engine", Arc::clone(&self.engine)),
             Watched::Telemetry => collect("telemetry", Arc::clone(&self.own) as Arc<dyn Collector>),
-        };
-        Target {
-            labels: config.labels.clone(),
-            honor_labels: config.honor_labels,
-            ..Target::new(&config.job, source, config.interval)
         }
-    }
-}
-
-/// Runs what blocks on a thread where it may.
-fn blocking(collect: impl FnOnce() -> Families + Send + 'static) -> Collecting<'static> {
-    Box::pin(async move {
-        let collected = tokio::task::spawn_blocking(collect).await;
-        collected.map_err(|error| format!("the collector ended by a defect: {error}"))
-    })
-}
-
-struct HostCollector(Arc<Host>);
-
-impl Collector for HostCollector {
-    fn collect(&self, now: Timestamp) -> Collecting<'_> {
-        let host = Arc::clone(&self.0);
-        blocking(move || host.collect(now))
-    }
-}
-
-struct ReplicasCollector {
-    all: Arc<Replicas>,
-    replicas: Arc<Vec<Replica>>,
-}
-
-impl Collector for ReplicasCollector {
-    fn collect(&self, now: Timestamp) -> Collecting<'_> {
-        let (all, replicas) = (Arc::clone(&self.all), Arc::clone(&self.replicas));
-        blocking(move || all.collect(&replicas, now))
-    }
-}
-
-struct PostgresCollector(Credentials, PostgresLogin);
-
-impl Collector for PostgresCollector {
-    fn collect(&self, _: Timestamp) -> Collecting<'_> {
-        Box::pin(async { Ok(exporters::postgres::collect(&self.0, &self.1, STORE_TIMEOUT).await) })
-    }
-}
-
-struct RedisCollector(Credentials, Vec<RedisList>);
-
-impl Collector for RedisCollector {
-    fn collect(&self, now: Timestamp) -> Collecting<'_> {
-        Box::pin(async move {
-            Ok(exporters::redis::collect(&self.0, &self.1, now, STORE_TIMEOUT).await)
-        })
-    }
-}
-
-struct PoolCollector(PoolSite);
-
-impl Collector for PoolCollector {
-    fn collect(&self, _: Timestamp) -> Collecting<'_> {
-        Box::pin(async { Ok(exporters::pgbouncer::collect(&self.0, STORE_TIMEOUT).await) })
     }
 }
 
@@ -136,20 +91,55 @@ struct OwnCollector(Stores);
 
 impl Collector for OwnCollector {
     fn collect(&self, _: Timestamp) -> Collecting<'_> {
-        let stores = self.0.clone();
-        blocking(move || {
-            let mut families = Families::new();
-            let head = stores.db.stats();
-            families
-                .gauge(
+        Box::pin(async {
+            let mut out = Families::new();
+            let stats = self.0.db.stats();
+            let gauges = [
+                (
                     "prometheus_tsdb_head_series",
                     "Series that have had samples lately.",
-                )
-                .add(&[], head.series as f64);
-            families
-                .gauge("prometheus_tsdb_head_chunks", "Chunks of recent samples.")
-                .add(&[], head.chunks as f64);
-            families
+                    stats.series as f64,
+                ),
+                (
+                    "prometheus_tsdb_head_chunks",
+                    "Chunks of recent samples.",
+                    stats.chunks as f64,
+                ),
+                (
+                    "prometheus_tsdb_blocks_loaded",
+                    "Blocks of older samples.",
+                    stats.blocks as f64,
+                ),
+                (
+                    "prometheus_tsdb_storage_blocks_bytes",
+                    "What these take on the disk.",
+                    stats.block_bytes as f64,
+                ),
+            ];
+            for (name, help, value) in gauges {
+                out.gauge(name, help).add(&[], value);
+            }
+            let counters = [
+                (
+                    "prometheus_tsdb_head_samples_appended_total",
+                    "Samples that were taken.",
+                    stats.samples_appended,
+                ),
+                (
+                    "prometheus_tsdb_head_out_of_order_samples_appended_total",
+                    "Samples that came late, among them.",
+                    stats.samples_late,
+                ),
+                (
+                    "prometheus_target_scrapes_sample_out_of_bounds_total",
+                    "Samples that were refused.",
+                    stats.samples_refused,
+                ),
+            ];
+            for (name, help, value) in counters {
+                out.counter(name, help).add(&[], value as f64);
+            }
+            Ok(out)
         })
     }
 }

@@ -64,10 +64,14 @@ pub struct Config {
     pub external_labels: BTreeMap<String, String>,
     /// What is scraped.
     pub targets: Vec<TargetConfig>,
+    /// Files of more targets in Prometheus's form, each with the job of those that name none.
+    pub target_files: Vec<(PathBuf, String)>,
     /// What is tailed.
     pub logs: LogSources,
     /// What is evaluated.
     pub rules: Vec<RuleGroup>,
+    /// Prometheus's rule files with more of that.
+    pub rule_files: Vec<PathBuf>,
     /// Who is told.
     pub notifications: Notifications,
 }
@@ -83,8 +87,14 @@ pub struct TargetConfig {
     pub labels: Labels,
     /// From scrape to scrape.
     pub interval: Duration,
+    /// For a whole answer; none: as usual.
+    pub timeout: Option<Duration>,
     /// Whether labels that it tells itself win.
     pub honor_labels: bool,
+    /// Whether times that it tells itself count.
+    pub honor_timestamps: bool,
+    /// How many samples a scrape may have; none: no limit.
+    pub sample_limit: Option<usize>,
 }
 
 /// What is asked for its metrics.

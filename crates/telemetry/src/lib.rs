@@ -11,6 +11,7 @@
 mod alertmanager_api;
 mod collectors;
 mod config;
+mod files;
 mod gate;
 mod guard;
 mod health;

@@ -8,8 +8,7 @@ use wharf_alerting::dispatch::{Dispatcher, Receiver, Roots, Sender};
 use wharf_alerting::manager::{self, Handle, Manager};
 use wharf_alerting::store::Store;
 use wharf_base::clock;
-use wharf_control::alert::{Inhibition, Notifier, Policy, Route};
-use wharf_signal::{MatchOp, Matcher};
+use wharf_control::alert::{Notifier, Policy};
 
 use crate::health;
 use crate::stores::chain;
@@ -21,9 +20,9 @@ pub struct Notifications {
     pub sender: Sender,
     /// Receivers with the values of their secrets.
     pub receivers: Vec<Receiver>,
-    /// Which alerts reach them, and how often.
-    pub routes: Vec<Route>,
-    /// Receivers of the file that cannot be told, with the reason.
+    /// Which alerts reach them, how often, and what is kept back.
+    pub policy: Policy,
+    /// Why receivers of the file cannot be told, a sentence each.
     pub unusable: Vec<String>,
 }
 
@@ -63,26 +62,9 @@ pub(crate) fn config(notifications: &Notifications) -> manager::Config {
         &Roots::default(),
     );
     manager::Config {
-        policy: Policy {
-            routes: notifications.routes.clone(),
-            inhibitions: inhibitions(),
-        },
+        policy: notifications.policy.clone(),
         dispatcher: Some(dispatcher),
     }
-}
-
-/// A worse alert about the same thing keeps the lesser ones back, as in the Alertmanager configuration that is rendered.
-fn inhibitions() -> Vec<Inhibition> {
-    let severity = |op, value: &str| {
-        Matcher::new("severity", op, value).expect("the expressions are constants")
-    };
-    vec![Inhibition {
-        source: vec![severity(MatchOp::Equal, "critical")],
-        target: vec![severity(MatchOp::Regex, "warning|info")],
-        equal: ["namespace", "service", "store", "instance"]
-            .map(str::to_owned)
-            .to_vec(),
-    }]
 }
 
 /// How long the manager may take to end.

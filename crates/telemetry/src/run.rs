@@ -19,6 +19,7 @@ use wharf_signal::SampleSink;
 
 use crate::collectors::Collectors;
 use crate::config::{Config, Mode, Settings};
+use crate::files::{Files, LOOK};
 use crate::gate::Gate;
 use crate::health::{self, Health, State};
 use crate::notify::{self, Notifications};
@@ -177,6 +178,10 @@ impl Run {
             collectors,
             rules,
             manager,
+            health: self.health.clone(),
+            files: Files::default(),
+            config: None,
+            told: None,
         };
         self.follow_config(parts, &mut tail).await;
         background.shutdown().await;
@@ -254,18 +259,18 @@ impl Run {
             .layer(axum::middleware::from_fn(guard::only_local))
     }
 
-    /// Takes on each configuration until it is told to stop.
-    async fn follow_config(&mut self, parts: Parts, tail: &mut Tailing) {
+    /// Takes on each configuration, and what its files say, until it is told to stop.
+    async fn follow_config(&mut self, mut parts: Parts, tail: &mut Tailing) {
         let mut stopped = self.stopped.clone();
-        let mut told = None;
         loop {
             let config = self.configs.borrow_and_update().clone();
             if let Some(config) = config.filter(|_| self.mode == Mode::Project) {
-                parts.apply(&config, &mut told).await;
+                parts.take(&config).await;
                 tail.follow(&config.logs).await;
             }
             tokio::select! {
                 changed = self.configs.changed() => if changed.is_err() { return },
+                () = parts.file_changed() => {}
                 _ = stopped.wait_for(|stopped| *stopped) => return,
             }
         }
@@ -278,35 +283,94 @@ struct Parts {
     collectors: Collectors,
     rules: Arc<Rules>,
     manager: Handle,
+    health: health::Shared,
+    files: Files,
+    /// The configuration whose files these are.
+    config: Option<Arc<Config>>,
+    /// The notifications that the manager has.
+    told: Option<(Notifications, Vec<String>)>,
 }
 
 impl Parts {
-    /// Takes on a configuration. `told` are the notifications that the manager has.
-    async fn apply(&self, config: &Config, told: &mut Option<(Notifications, Vec<String>)>) {
-        let targets = config.targets.iter();
-        self.scraper
-            .set_targets(targets.map(|target| self.collectors.target(target)));
-        let sources: Vec<String> = config.rules.iter().map(RuleGroup::id).collect();
-        let wanted = (config.notifications.clone(), sources);
-        if told.as_ref() != Some(&wanted) {
-            // Before the rules: what fires first finds its receivers.
-            let notifications = wanted.0.clone();
-            let made = tokio::task::spawn_blocking(move || notify::config(&notifications)).await;
-            if let Ok(made) = made {
-                // A manager that has ended ends with everything else.
-                let sources = wanted.1.clone();
-                self.manager
-                    .reconfigure(made, sources)
-                    .await
-                    .unwrap_or_default();
-                *told = Some(wanted);
-            }
+    /// Takes on a configuration.
+    async fn take(&mut self, config: &Arc<Config>) {
+        let known = self.config.as_ref();
+        let same_files = known.is_some_and(|known| {
+            (&known.target_files, &known.rule_files, known.interval)
+                == (&config.target_files, &config.rule_files, config.interval)
+        });
+        if !same_files {
+            self.files = Files::of(config);
+            self.refresh_files().await;
         }
-        let (rules, config) = (Arc::clone(&self.rules), config.clone());
+        self.config = Some(Arc::clone(config));
+        let targets = config.targets.iter();
+        let targets: Vec<_> = targets
+            .map(|target| self.collectors.target(target))
+            .collect();
+        self.scraper
+            .set_targets(targets.into_iter().chain(self.files.targets()));
+        let mut groups = config.rules.clone();
+        groups.extend(self.files.rules());
+        // Receivers before rules: what fires first finds them.
+        self.tell(config, groups.iter().map(RuleGroup::id).collect())
+            .await;
+        let (rules, config) = (Arc::clone(&self.rules), Arc::clone(config));
         let set = tokio::task::spawn_blocking(move || {
-            rules.set_groups(&config.rules, config.interval, &config.external_labels);
+            rules.set_groups(&groups, config.interval, &config.external_labels);
         });
         drop(set.await);
+    }
+
+    /// Gives the manager other receivers, if they are others.
+    async fn tell(&mut self, config: &Config, sources: Vec<String>) {
+        let wanted = (config.notifications.clone(), sources);
+        if self.told.as_ref() == Some(&wanted) {
+            return;
+        }
+        let unusable = &wanted.0.unusable;
+        let trouble = (!unusable.is_empty()).then(|| unusable.join("; "));
+        self.health.trouble("receivers", trouble);
+        let notifications = wanted.0.clone();
+        let made = tokio::task::spawn_blocking(move || notify::config(&notifications)).await;
+        if let Ok(made) = made {
+            // A manager that has ended ends with everything else.
+            let sources = wanted.1.clone();
+            self.manager
+                .reconfigure(made, sources)
+                .await
+                .unwrap_or_default();
+            self.told = Some(wanted);
+        }
+    }
+
+    async fn refresh_files(&mut self) -> bool {
+        let (mut files, health) = (std::mem::take(&mut self.files), self.health.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            let changed = files.refresh(&health);
+            (files, changed)
+        });
+        match read.await {
+            Ok((files, changed)) => {
+                self.files = files;
+                changed
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Returns when a file says something else. Cancelled, it loses nothing but a look.
+    async fn file_changed(&mut self) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let Some(config) = &self.config else { continue };
+            if config.target_files.is_empty() && config.rule_files.is_empty() {
+                continue;
+            }
+            if self.refresh_files().await {
+                return;
+            }
+        }
     }
 }
 

@@ -111,12 +111,14 @@ fn config(dir: &Path) -> Config {
         interval: Duration::from_secs(15),
         external_labels: [].into(),
         targets: vec![],
+        target_files: vec![],
         logs: LogSources {
             root: dir.join("no-logs"),
             access_log: dir.join("no-access.log"),
             ..LogSources::default()
         },
         rules: vec![],
+        rule_files: vec![],
         notifications: Notifications::default(),
     }
 }
