@@ -29,20 +29,11 @@ pub(crate) fn line(plan: &Plan) -> Option<String> {
             rotated.map(|(name, _)| name.to_string()).collect(),
         ),
     ];
-    let whole = [
-        ("objectives", !plan.objectives.is_empty()),
-        ("alerts", !plan.alerts.is_empty()),
-        ("notify", !plan.notify.is_empty()),
-    ];
     let named = named
         .into_iter()
         .filter(|(_, names)| !names.is_empty())
         .map(|(word, names)| format!("{word} ({})", names.join(", ")));
-    let whole = whole
-        .into_iter()
-        .filter(|(_, asked)| *asked)
-        .map(|(word, _)| word.to_owned());
-    let all: Vec<String> = named.chain(whole).collect();
+    let all: Vec<String> = named.collect();
     (!all.is_empty()).then(|| format!("on this machine not yet in force: {}", all.join(", ")))
 }
 
@@ -62,7 +53,7 @@ mod tests {
         check("name: a\nservices: { web: { build: ., port: 1 } }\n", None);
         check(
             "name: a\nservices:\n  web: { build: ., port: 1, scale: { max: 2 }, resources: { cpu: 100m }, expose: {} }\n  api: { build: ., port: 2, expose: {} }\nalerts: [{ name: A, query: up }]\n",
-            Some("on this machine not yet in force: scale (web), expose (api, web), alerts"),
+            Some("on this machine not yet in force: scale (web), expose (api, web)"),
         );
         check(
             "name: a\nservices: { web: { build: ., port: 1 } }\nstores:\n  own: { engine: postgres, pool: {}, resources: { memory: 256Mi } }\n  far: { engine: postgres, url: \"${env.DATABASE}\", pool: {} }\n",

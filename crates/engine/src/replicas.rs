@@ -178,6 +178,7 @@ impl Engine {
     fn launch(&mut self, id: &ReplicaId, saved: &SavedReplica) -> Result<Launch, EnvironmentError> {
         let mut prepared = self.prepare(saved.release, &saved.service, None, &saved.ports)?;
         name_host(&mut prepared.env, id);
+        name_collector(&mut prepared.env, self.telemetry.url(), id, saved);
         let release = self
             .releases
             .get(&saved.release)
@@ -555,4 +556,24 @@ fn unknown_release(release: ReleaseId) -> EnvironmentError {
 fn name_host(env: &mut BTreeMap<String, String>, id: &ReplicaId) {
     env.entry("HOSTNAME".to_owned())
         .or_insert_with(|| id.to_string());
+}
+
+/// Where a program that speaks OpenTelemetry sends its spans, metrics and logs, and as whom; what the file says wins. These
+/// are the variables that its SDKs read.
+fn name_collector(
+    env: &mut BTreeMap<String, String>,
+    url: Option<String>,
+    id: &ReplicaId,
+    saved: &SavedReplica,
+) {
+    let Some(url) = url else { return };
+    let resource = format!("service.instance.id={id},service.version={}", saved.release);
+    for (name, value) in [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", url),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf".to_owned()),
+        ("OTEL_SERVICE_NAME", saved.service.to_string()),
+        ("OTEL_RESOURCE_ATTRIBUTES", resource),
+    ] {
+        env.entry(name.to_owned()).or_insert(value);
+    }
 }
