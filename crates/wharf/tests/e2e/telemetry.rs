@@ -84,9 +84,9 @@ fn everything_that_runs_is_measured() {
     let asked = stack
         .run(&["query", "wharf_service_replicas_ready"])
         .succeeded();
-    assert!(asked.output.contains("service=web"), "{}", asked.output);
+    assert!(asked.output.contains("service=\"web\""), "{}", asked.output);
     let chart = stack.run(&["query", "up", "--since", "1m"]).succeeded();
-    assert!(chart.output.contains("job=ingress"), "{}", chart.output);
+    assert!(chart.output.contains("job=\"ingress\""), "{}", chart.output);
     let refused = stack.run(&["query", "sum(up"]);
     assert_eq!(refused.status, Some(2), "{}", refused.errors);
     assert!(refused.errors.contains("1:"), "{}", refused.errors);
