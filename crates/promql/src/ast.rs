@@ -205,7 +205,7 @@ impl Selector {
     /// last, wherever it is written: so it is in Prometheus, whose store puts it there.
     pub(crate) fn absent_labels(&self) -> Labels {
         use wharf_signal::MatchOp::{Equal, NotEqual, NotRegex};
-        let excludes = |m: &&Matcher| matches!(m.op, NotEqual | NotRegex);
+        let excludes = |m: &&Matcher| matches!(m.op, NotEqual | NotRegex) && m.matches_empty();
         let matchers = || self.matchers.iter().filter(|m| m.name != NAME);
         let first = matchers().filter(|m| !excludes(m));
         let mut labels = Labels::empty().edit();

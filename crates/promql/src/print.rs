@@ -1,6 +1,8 @@
 //! From tree to text: on one line in Prometheus's canonical form, and on several.
 
 mod pretty;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 

@@ -4,12 +4,14 @@
 //! script ends as an [`Outcome`]: passed, failed with a reason, or excluded by class.
 
 mod check;
+mod list;
 mod memory;
 mod run;
 mod script;
 mod series;
 mod variants;
 
+pub use list::{Results, list};
 pub use memory::Memory;
 pub use run::{Class, Features, Outcome, Ran, Target, run};
 pub use script::{Command, Eval, Expectations, Expected, Load, Message, Script, ScriptError, When};

@@ -11,6 +11,9 @@ use crate::ast::{Aggregate, AggregateOp};
 use crate::error::EvalError;
 use crate::text::format_plain;
 
+/// What a group of `count_values` takes, in samples: its labels, twice, and the first of its counts.
+const GROUP_SIZE: usize = 24;
+
 /// Series that belong together.
 pub(super) struct Group {
     /// The labels of the result.
@@ -273,6 +276,7 @@ impl<'a> Evaluator<'a> {
         if !aggregate.without {
             grouping.push(label.to_owned());
         }
+        let held = self.budget.held();
         let mut places: HashMap<Labels, usize> = HashMap::new();
         // Steps and counts are kept apart until all series are seen: they come out of order.
         let mut counts: Vec<(Labels, std::collections::BTreeMap<usize, f64>)> = Vec::new();
@@ -295,6 +299,9 @@ impl<'a> Evaluator<'a> {
                 *counts[place].1.entry(step).or_insert(0.0) += 1.0;
             }
             self.budget.work(row.values.len())?;
+            // Every value may have made a group.
+            let room = counts.len().saturating_mul(GROUP_SIZE);
+            self.budget.set(held.saturating_add(room))?;
         }
         let mut results = Vec::with_capacity(counts.len());
         for (labels, steps) in counts {

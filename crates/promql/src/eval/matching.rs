@@ -189,6 +189,14 @@ impl Evaluator<'_> {
         // At which steps a result of the same labels is there already: whether it is kept or not.
         let mut taken: HashMap<Labels, Vec<bool>> = HashMap::new();
         let may_clash = side.many.len() > 1;
+        // A bool a step and label set is an eighth of a sample.
+        let sets = if is_one_to_one { 1 } else { side.many.len() };
+        let room = if may_clash {
+            sets.saturating_mul(grid.steps) / 8
+        } else {
+            0
+        };
+        self.budget.take(room)?;
         for many in side.many.iter().map(|index| &operation.many[*index]) {
             for one in side.one.iter().map(|index| &operation.one[*index]) {
                 let labels = operation.labels(&many.labels, &one.labels, drop_name);
@@ -232,6 +240,7 @@ impl Evaluator<'_> {
                 }
             }
         }
+        self.budget.give(room);
         Ok(())
     }
 }

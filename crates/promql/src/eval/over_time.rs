@@ -14,9 +14,6 @@ use crate::error::EvalError;
 /// The name endings of counters.
 const COUNTERS: [&str; 4] = ["_total", "_sum", "_count", "_bucket"];
 
-/// A value and its time: which of two is kept, when the first is the newer.
-type Beats = fn(f64, f64) -> bool;
-
 impl<'a> Evaluator<'a> {
     /// A call of a function that has a range vector among its arguments.
     pub(super) fn over_time(&mut self, call: &'a Call, grid: Grid) -> Result<Vec<Row>, EvalError> {
@@ -204,7 +201,8 @@ fn average(samples: &[Sample]) -> f64 {
     mean.value()
 }
 
-fn extreme(samples: &[Sample], beats: Beats) -> Option<Sample> {
+/// The sample that no newer one beats; `beats` gets the newer one first.
+fn extreme(samples: &[Sample], beats: impl Fn(f64, f64) -> bool) -> Option<Sample> {
     let mut best = *samples.first()?;
     for sample in samples {
         if beats(sample.v, best.v) || best.v.is_nan() {

@@ -41,8 +41,9 @@ impl Evaluator<'_> {
             (&rhs, &mut lhs)
         };
         // A bool a step and group is an eighth of a sample.
-        self.budget
-            .work(others.len().saturating_mul(grid.steps) / 8)?;
+        let room = others.len().saturating_mul(grid.steps) / 8;
+        self.budget.take(room)?;
+        self.budget.work(room)?;
         let presence = presence(others, matching, grid);
         let wanted = op == BinaryOp::And;
         for row in filtered.iter_mut() {

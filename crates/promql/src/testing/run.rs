@@ -172,10 +172,6 @@ impl Unloaded {
 
     /// The class by which an eval is excluded if it fails: what it selects is not all there.
     fn class(&self, eval: &Eval) -> Option<Class> {
-        // Why something fails does not depend on what else there is.
-        if eval.expect.fail.is_some() {
-            return None;
-        }
         if self.start_times {
             return Some(Class::StartTime);
         }

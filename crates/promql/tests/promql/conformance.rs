@@ -4,11 +4,10 @@
 //! give exactly that list; `PROMQL_UPDATE=1` writes it anew.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use wharf_promql::ParseOptions;
-use wharf_promql::testing::{Features, Memory, Outcome, Ran, Script, run};
+use wharf_promql::testing::{Features, Memory, Outcome, Ran, Results, Script, list, run};
 
 use crate::require::skip;
 
@@ -32,8 +31,6 @@ fn scripts() -> Option<BTreeMap<String, Script>> {
     Some(scripts.map(parse).collect())
 }
 
-type Results = BTreeMap<String, Vec<Ran>>;
-
 fn run_all(scripts: &BTreeMap<String, Script>, all_features: bool) -> Results {
     let language = ParseOptions {
         experimental_functions: all_features,
@@ -49,43 +46,6 @@ fn run_all(scripts: &BTreeMap<String, Script>, all_features: bool) -> Results {
         (name.clone(), run(script, &mut target, features).unwrap())
     });
     results.collect()
-}
-
-/// The list: `known` are failures that have a class.
-fn list(results: &Results, known: impl Fn(&str, &Ran) -> Option<&'static str>) -> String {
-    let mut counts = String::new();
-    let mut lines = String::new();
-    for (name, evals) in results {
-        let (mut passed, mut failed, mut excluded) = (0, 0, 0);
-        for ran in evals {
-            let why = match &ran.outcome {
-                Outcome::Passed => {
-                    passed += 1;
-                    continue;
-                }
-                Outcome::Excluded(class) => Ok(class.as_str()),
-                Outcome::Failed(why) => known(name, ran).ok_or(why),
-            };
-            let line = ran.line;
-            match why {
-                Ok(class) => {
-                    excluded += 1;
-                    writeln!(lines, "{name}:{line} {class}").unwrap();
-                }
-                Err(why) => {
-                    failed += 1;
-                    writeln!(lines, "{name}:{line} failed: {why}").unwrap();
-                }
-            }
-        }
-        let total = evals.len();
-        writeln!(
-            counts,
-            "{name} evals {total} passed {passed} failed {failed} excluded {excluded}"
-        )
-        .unwrap();
-    }
-    format!("{counts}\n{lines}")
 }
 
 #[track_caller]

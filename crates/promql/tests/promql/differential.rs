@@ -9,8 +9,8 @@
 //!   again, is of one mind.
 //! - `timestamp-at-offset`: of `timestamp(a @ 0 offset 1m)` Prometheus forgets the offset when it evaluates, but not when it reads
 //!   samples. Here the offset counts.
-//! - `last-bits`: functions such as `atan2` differ in the last bit, which makes other labels in `count_values`: the generator
-//!   rounds there.
+//! - `last-bits`: functions such as `atan2` differ in the last bit, which makes other labels in `count_values` and
+//!   anything of a remainder: the generator rounds there, and calculates no powers of large numbers.
 
 use std::collections::BTreeSet;
 

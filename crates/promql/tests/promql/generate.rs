@@ -334,7 +334,7 @@ impl Generator {
             }
             4 => format!("-{}", self.scalar(1).trim_start_matches('-')),
             _ => {
-                let op = self.pick(&["+", "-", "*", "/", "%", "^"]);
+                let op = self.pick(&["+", "-", "*", "/", "%"]);
                 format!("({} {op} {})", self.scalar(depth - 1), self.scalar(1))
             }
         }
