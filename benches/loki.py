@@ -136,7 +136,12 @@ class Loki:
         for (level, service, replica), entries in streams.items():
             labels = b'{level="%s", replica="%s", service="%s"}' % (level, replica, service)
             body += field(1, field(1, labels) + b"".join(entries))
-        status, answer = self.ask("/loki/api/v1/push", snappy(body), {"Content-Type": "application/x-protobuf"})
+        for _ in range(10):
+            status, answer = self.ask("/loki/api/v1/push", snappy(body), {"Content-Type": "application/x-protobuf"})
+            if status < 500:
+                break
+            # Its own deadlines pass on a busy machine; it drops what it has already.
+            time.sleep(1)
         if status != 204:
             raise SystemExit(f"Loki refuses lines: {status} {answer[:200]!r}")
 

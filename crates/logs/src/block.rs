@@ -157,7 +157,7 @@ impl Opener {
         let mut rows = self.spare.pop().unwrap_or_default();
         rows.clear();
         let mut raw = std::mem::take(&mut rows.text).into_bytes();
-        raw.reserve(raw_length);
+        raw.reserve_exact(raw_length);
         let length = self
             .decompressor
             .decompress_to_buffer(frame, &mut raw)
@@ -171,7 +171,7 @@ impl Opener {
     /// Takes the buffers of entries back; the largest are used first and kept longest, so that blocks of many streams in turn do
     /// not leave memory in pieces.
     pub(crate) fn reuse(&mut self, rows: Rows) {
-        let size = |rows: &Rows| rows.text.capacity();
+        let size = Rows::held;
         let place = self.spare.partition_point(|r| size(r) <= size(&rows));
         self.spare.insert(place, rows);
         if self.spare.len() > SPARE {

@@ -71,6 +71,12 @@ impl Rows {
         self.text.len() + self.sets.len() + self.rows.len() * size_of::<Row>()
     }
 
+    /// What its buffers take, filled or not.
+    pub(crate) fn held(&self) -> usize {
+        let rows = self.rows.capacity() * size_of::<Row>();
+        self.text.capacity() + self.sets.capacity() + rows
+    }
+
     pub(crate) fn line(&self, row: Row) -> &str {
         let start = row.start as usize;
         // Ranges are checked when rows are made.

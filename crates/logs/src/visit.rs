@@ -339,7 +339,7 @@ impl Merge<'_> {
         let (kept, bytes) = fitting(&rows, picked, self.slice);
         let more = (kept < picked.len()).then(|| (block, given + kept));
         let kept = picked.get(..kept).unwrap_or_default();
-        let rows = if bytes * 2 > rows.bytes() && rows.bytes() <= self.slice {
+        let rows = if bytes * 2 > rows.bytes() && rows.held() <= self.slice {
             rows.rows.clear();
             rows.rows.extend_from_slice(kept);
             rows
