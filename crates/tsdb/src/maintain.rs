@@ -106,6 +106,20 @@ impl Inner {
             if blocks.is_empty() {
                 break;
             }
+            let mut whole = true;
+            for block in &blocks {
+                if let Err(error) = block.index.all() {
+                    block.set_stuck();
+                    self.damaged(
+                        &block.dir,
+                        format!("{error}; it is merged with no other block"),
+                    );
+                    whole = false;
+                }
+            }
+            if !whole {
+                continue;
+            }
             let merged = merge_blocks(&self.dir, &blocks, self.stamp(now));
             let merged = merged.map_err(step("merge blocks"))?;
             self.replace(&blocks, merged)
