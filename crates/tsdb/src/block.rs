@@ -18,6 +18,7 @@ mod tombstones;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub(crate) use chunks::ChunkReader;
@@ -42,6 +43,8 @@ pub(crate) struct Block {
     pub(crate) chunks: chunks::ChunkFiles,
     stones: RwLock<Arc<Stones>>,
     size: u64,
+    /// It cannot be read as a whole, and stays as it is.
+    stuck: AtomicBool,
 }
 
 impl Block {
@@ -57,6 +60,7 @@ impl Block {
             index,
             chunks,
             stones: RwLock::new(Arc::new(stones)),
+            stuck: AtomicBool::new(false),
         })
     }
 
@@ -68,6 +72,16 @@ impl Block {
     /// On the disk, in bytes.
     pub(crate) fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Whether it may go into another block.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.stuck.load(Ordering::Relaxed)
+    }
+
+    /// It answers what it can, and goes into no other block.
+    pub(crate) fn set_stuck(&self) {
+        self.stuck.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn stones(&self) -> Arc<Stones> {

@@ -16,6 +16,7 @@ use crate::head::late::merge;
 /// for the newest; else one that lost more than a twentieth of its series.
 pub(crate) fn plan(blocks: &[Arc<Block>], ranges: &[i64]) -> Vec<Arc<Block>> {
     let mut blocks = blocks.to_vec();
+    blocks.retain(|block| !block.is_stuck());
     blocks.sort_by_key(|block| (block.meta.min_time, block.meta.max_time));
     let overlapping = overlapping(&blocks);
     if !overlapping.is_empty() {

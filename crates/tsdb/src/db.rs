@@ -48,6 +48,8 @@ pub(crate) struct Inner {
     pub(crate) cache: Arc<PageCache>,
     /// The time at the last maintenance; `i64::MAX` before the first.
     pub(crate) clock: AtomicI64,
+    /// When the newest block was made.
+    pub(crate) stamp: AtomicI64,
     pub(crate) counters: Counters,
     /// Of batches that are over.
     pub(crate) spare: Mutex<Vec<Vec<Pending>>>,
@@ -95,6 +97,16 @@ impl Inner {
 
     pub(crate) fn health(&self) -> MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time that a new block's name says: later than that of all others, whatever the clock says, as of two samples of one time
+    /// the older block's counts.
+    pub(crate) fn stamp(&self, now: i64) -> i64 {
+        let next = |last: i64| now.max(last.saturating_add(1));
+        let last = self
+            .stamp
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |l| Some(next(l)));
+        last.map_or(now, next)
     }
 
     /// Remembers damage that was found while reading.
@@ -175,8 +187,7 @@ impl Db {
         for block in blocks.iter() {
             files::remove_dir(&block.dir).map_err(failed)?;
         }
-        let mark = crate::open::Mark::new(i64::MIN, 0);
-        mark.write(&self.inner.dir).map_err(failed)
+        work.mark.write(&self.inner.dir).map_err(failed)
     }
 
     /// Puts on the disk what is only in the kernel so far.

@@ -80,7 +80,8 @@ impl Db {
         let _work = self.inner.work();
         let blocks = self.inner.read().blocks.clone();
         for block in blocks.iter().filter(|block| !block.stones().is_empty()) {
-            let merged = merge_blocks(&self.inner.dir, std::slice::from_ref(block), now_ms);
+            let stamp = self.inner.stamp(now_ms);
+            let merged = merge_blocks(&self.inner.dir, std::slice::from_ref(block), stamp);
             let merged = merged.map_err(failed)?;
             self.inner
                 .replace(std::slice::from_ref(block), merged)
@@ -133,13 +134,8 @@ impl Db {
             let mut at = min.max(done);
             while at <= max {
                 let end = range_end(at, range);
-                flush(
-                    &self.inner,
-                    &sorted,
-                    to,
-                    (end.saturating_sub(range), end),
-                    now,
-                )?;
+                let span = (end.saturating_sub(range), end);
+                flush(&self.inner, &sorted, to, span, self.inner.stamp(now))?;
                 done = end;
                 at = end;
             }

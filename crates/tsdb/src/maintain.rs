@@ -34,8 +34,9 @@ const DOUBT: u32 = 60;
 const MANY_LATE: usize = 1 << 20;
 
 /// What maintenance has begun.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Work {
+    pub(crate) mark: Mark,
     /// Everything before this time is in blocks, and is forgotten as soon as nobody holds the epoch.
     forget: Option<(i64, u32, Arc<()>)>,
     /// Series without samples, ascending, and the epoch in which they had none.
@@ -45,8 +46,19 @@ pub(crate) struct Work {
 }
 
 impl Work {
+    pub(crate) fn new(mark: Mark) -> Self {
+        Self {
+            mark,
+            forget: None,
+            dying: None,
+            last_now: None,
+            doubt: 0,
+        }
+    }
+
     /// After everything was removed.
     pub(crate) fn reset(&mut self) {
+        self.mark = Mark::new(i64::MIN, 0);
         self.forget = None;
         self.dying = None;
     }
@@ -94,7 +106,21 @@ impl Inner {
             if blocks.is_empty() {
                 break;
             }
-            let merged = merge_blocks(&self.dir, &blocks, now);
+            let mut whole = true;
+            for block in &blocks {
+                if let Err(error) = block.index.all() {
+                    block.set_stuck();
+                    self.damaged(
+                        &block.dir,
+                        format!("{error}; it is merged with no other block"),
+                    );
+                    whole = false;
+                }
+            }
+            if !whole {
+                continue;
+            }
+            let merged = merge_blocks(&self.dir, &blocks, self.stamp(now));
             let merged = merged.map_err(step("merge blocks"))?;
             self.replace(&blocks, merged)
                 .map_err(step("merge blocks"))?;
@@ -142,12 +168,16 @@ impl Inner {
 
     /// Writes everything before a time into blocks, and shows them.
     fn head_to_blocks(&self, work: &mut Work, before: i64, now: i64) -> io::Result<()> {
-        let (segment, was) = {
+        let upcoming = self.log().wal.index() + 1;
+        work.mark = work
+            .mark
+            .with_late(before.max(work.mark.late_before), upcoming);
+        work.mark.write(&self.dir)?;
+        let segment = {
             let mut log = self.log();
             let mut head = self.write();
             let segment = log.wal.cut()?;
-            let was = head.min_valid;
-            head.min_valid = was.max(before);
+            head.min_valid = head.min_valid.max(before);
             let (mut frozen, mut kept) = (LateMap::default(), LateMap::default());
             for (id, late) in std::mem::take(&mut head.late) {
                 for sample in late.read(before, i64::MAX) {
@@ -159,21 +189,20 @@ impl Inner {
             }
             head.late = kept;
             head.frozen = Arc::new(frozen);
-            (segment, was)
+            segment
         };
+        let open = |dir: &PathBuf| Block::open(dir, &self.cache).map(Arc::new);
         let written = self.write_blocks(before, now);
-        let dirs = match written {
-            Ok(dirs) => dirs,
+        let mut blocks: Vec<_> = match written.and_then(|dirs| dirs.iter().map(open).collect()) {
+            Ok(blocks) => blocks,
             Err(error) => {
-                self.thaw(before, was);
+                self.thaw();
                 return Err(error);
             }
         };
-        let mut blocks = Vec::new();
-        for dir in &dirs {
-            blocks.push(Arc::new(Block::open(dir, &self.cache)?));
-        }
-        Mark::new(before, segment).write(&self.dir)?;
+        work.mark = Mark::new(before, segment);
+        // Without it the log is read again, and what blocks have is found twice: no reason to show no blocks.
+        let marked = work.mark.write(&self.dir);
         let mut head = self.write();
         let mut all = (*head.blocks).clone();
         all.append(&mut blocks);
@@ -181,7 +210,7 @@ impl Inner {
         head.frozen = Arc::default();
         let epoch = std::mem::replace(&mut head.epoch, Arc::new(()));
         work.forget = Some((before, segment, epoch));
-        Ok(())
+        marked
     }
 
     /// Blocks for every range that has something before a time.
@@ -202,7 +231,7 @@ impl Inner {
         let mut dirs: Vec<PathBuf> = Vec::new();
         for end in ranges {
             let range = (end.saturating_sub(self.range), end);
-            match flush(self, &sorted, &self.dir, range, now) {
+            match flush(self, &sorted, &self.dir, range, self.stamp(now)) {
                 Ok(dir) => dirs.extend(dir),
                 Err(error) => {
                     for dir in dirs {
@@ -216,7 +245,7 @@ impl Inner {
     }
 
     /// After blocks could not be written: late samples are as before.
-    fn thaw(&self, before: i64, min_valid: i64) {
+    fn thaw(&self) {
         let mut head = self.write();
         let frozen = std::mem::take(&mut head.frozen);
         for (id, late) in frozen.iter() {
@@ -226,9 +255,6 @@ impl Inner {
                 whole.insert(sample.t, sample.v);
             }
             head.late.insert(*id, whole);
-        }
-        if head.min_valid == before {
-            head.min_valid = min_valid;
         }
     }
 

@@ -1,7 +1,8 @@
 //! Opening a store: blocks, the head's chunks, then the log.
 //!
-//! `head.json`, written after each time the head went into blocks: `{"version":1,"before":T,"segment":N}`. All samples before `T` that are
-//! in segments before `N` are in blocks. Without it every sample of the log is read; those that blocks have as well are found
+//! `head.json`: `{"version":1,"before":T,"segment":N,"late_before":T,"late_segment":N}`. All samples before `before` that are in segments
+//! before `segment` are in blocks: written after the head went into blocks. Samples before `late_before` from `late_segment` on came
+//! late: written before it goes there. Without it every sample of the log is read; those that blocks have as well are found
 //! once in answers. A file of another version is refused.
 
 use std::fs::{self, File};
@@ -56,6 +57,8 @@ pub(crate) struct Mark {
     version: u32,
     pub(crate) before: i64,
     pub(crate) segment: u32,
+    pub(crate) late_before: i64,
+    pub(crate) late_segment: u32,
 }
 
 impl Mark {
@@ -64,6 +67,22 @@ impl Mark {
             version: 1,
             before,
             segment,
+            late_before: before,
+            late_segment: segment,
+        }
+    }
+
+    /// The same, and what will be late. Where that was said before, and nothing came of it, it stays so.
+    pub(crate) fn with_late(self, before: i64, segment: u32) -> Self {
+        let pending = self.late_before > self.before;
+        Self {
+            late_before: before.max(self.late_before),
+            late_segment: if pending {
+                self.late_segment.min(segment)
+            } else {
+                segment
+            },
+            ..self
         }
     }
 
@@ -116,15 +135,19 @@ impl Db {
             Known::Damaged => Mark::new(in_blocks, 0),
         };
         head.min_valid = mark.before;
+        let stamp = blocks.last().map_or(0, |block| block.meta.ulid.time());
         head.blocks = Arc::new(blocks);
         replay(dir, &mut head, chunks, mark, &mut recovery).map_err(io)?;
         let wal = Wal::open(&dir.join("wal"), options.segment_bytes).map_err(io)?;
-        let segment = mark.segment.min(wal.index());
-        Mark::new(mark.before, segment).write(dir).map_err(io)?;
+        let mark = Mark {
+            segment: mark.segment.min(wal.index()),
+            ..mark
+        };
+        mark.write(dir).map_err(io)?;
         let inner = Inner {
             dir: dir.to_owned(),
             range,
-            work: Mutex::new(Work::default()),
+            work: Mutex::new(Work::new(mark)),
             log: Mutex::new(Log {
                 wal,
                 series: Vec::new(),
@@ -134,6 +157,7 @@ impl Db {
             health: Mutex::new(Health::default()),
             cache,
             clock: AtomicI64::new(i64::MAX),
+            stamp: AtomicI64::new(stamp),
             counters: Counters::default(),
             spare: Mutex::new(Vec::new()),
             options,

@@ -137,6 +137,9 @@ impl Replay<'_> {
         number: u32,
         ends_here: bool,
     ) -> io::Result<()> {
+        if number >= self.mark.late_segment {
+            self.head.min_valid = self.head.min_valid.max(self.mark.late_before);
+        }
         let path = segment_path(folder, index);
         let mut reader = Reader::open(&path)?;
         let mut buffer = Vec::new();
@@ -253,9 +256,9 @@ impl Replay<'_> {
                 continue;
             };
             self.recovery.samples += 1;
-            // What is older than the mark and still here came late.
+            // What is older than is valid, and still here, came late.
             if *t <= self.reached[id as usize]
-                && *t >= self.mark.before
+                && *t >= self.head.min_valid
                 && let Some(series) = self.head.get_mut(id)
                 && *t > series.max()
             {
@@ -268,6 +271,7 @@ impl Replay<'_> {
     }
 
     fn finish(mut self) {
+        self.head.min_valid = self.head.min_valid.max(self.mark.late_before);
         for (id, reached) in self.reached.drain(..).enumerate() {
             // Where the log lost what the chunks have.
             if let Some(series) = self.head.get_mut(id as u32)

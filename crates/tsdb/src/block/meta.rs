@@ -23,6 +23,16 @@ impl Ulid {
         Self((0..26).rev().map(digit).collect())
     }
 
+    /// When it was made, in milliseconds.
+    pub(crate) fn time(&self) -> i64 {
+        let digit = |b: &u8| ALPHABET.iter().position(|a| a == b).unwrap_or(0) as i64;
+        self.0
+            .as_bytes()
+            .iter()
+            .take(10)
+            .fold(0, |time, b| time << 5 | digit(b))
+    }
+
     /// Whether a folder's name is one.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         let fits = name.len() == 26
@@ -108,5 +118,19 @@ impl Meta {
     pub(crate) fn write(&self, dir: &Path) -> io::Result<()> {
         let text = serde_json::to_string_pretty(self).map_err(io::Error::other)?;
         files::replace(&dir.join("meta.json"), text.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ulids_are_in_the_order_of_time() {
+        let ulid = Ulid::new(1_700_000_000_123);
+        assert_eq!(ulid.time(), 1_700_000_000_123);
+        assert_eq!(Ulid::parse(&ulid.0), Some(ulid.clone()));
+        assert!(ulid < Ulid::new(1_700_000_000_124));
+        assert_eq!(Ulid::parse("wal"), None);
     }
 }

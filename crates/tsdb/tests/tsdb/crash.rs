@@ -1,7 +1,7 @@
 //! The process is killed while it writes: what it had acknowledged is there, and no half of a batch.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -40,7 +40,10 @@ fn writer() {
                 .unwrap();
         }
         batch.commit().unwrap();
-        eprintln!("taken {next}");
+        // In one write: a line that is cut off is none.
+        std::io::stderr()
+            .write_all(format!("taken {next}.\n").as_bytes())
+            .unwrap();
         if next % 37 == 0 {
             db.maintain(next * 1000).unwrap();
         }
@@ -75,7 +78,10 @@ fn what_was_acknowledged_survives() {
         let nap = random.u64(0..3000);
         for line in lines {
             let line = line.unwrap();
-            if let Some(number) = line.strip_prefix("taken ") {
+            let number = line
+                .strip_prefix("taken ")
+                .and_then(|rest| rest.strip_suffix('.'));
+            if let Some(number) = number {
                 last = number.parse().unwrap();
             }
             left = left.saturating_sub(1);
