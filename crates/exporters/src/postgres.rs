@@ -1,6 +1,6 @@
 //! PostgreSQL, as postgres_exporter (0.15 and later) tells of it.
 //!
-//! Each statement of [`queries`] names its columns by what becomes of them, so that a new figure is one line of SQL. A statement
+//! Each statement of `queries` names its columns by what becomes of them, so that a new figure is one line of SQL. A statement
 //! that a version does not know is left out, as are all but the five hundred largest tables. Left out altogether: what
 //! it tells only when asked to (statements, indexes, buffers, user indexes), and `pg_exporter_*` but for the last error.
 
