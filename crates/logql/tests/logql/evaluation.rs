@@ -76,7 +76,7 @@ fn lines_go_through_their_pipeline() {
     );
     check_lines(
         r#"{app="web"} | json s="status", u="user.id" | s="200""#,
-        concat!(r#"{"level":"info","status":200,"took":"20ms","user":{"id":1}} {s="200", u="1"}"#),
+        r#"{"level":"info","status":200,"took":"20ms","user":{"id":1}} {s="200", u="1"}"#,
     );
     check_lines(
         r#"{app=~"web|db"} |= "level" != "info" |~ "w[a]rn""#,

@@ -108,7 +108,9 @@ proptest! {
     fn nothing_panics(text in "\\PC{0,60}", parts in prop::collection::vec(0..PARTS.len(), 0..20)) {
         let built: String = parts.iter().map(|part| PARTS[*part]).collect::<Vec<_>>().join(" ");
         for query in [text.clone(), built, format!("{{a=\"b\"}} | line_format {text:?}")] {
-            let _ = parse(&query).map(|expr| expr.to_string());
+            if let Ok(expr) = parse(&query) {
+                prop_assert!(!expr.to_string().is_empty());
+            }
         }
     }
 
