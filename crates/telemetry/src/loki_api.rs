@@ -141,3 +141,6 @@ impl From<SourceError> for Failure {
         Self(status, error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests;

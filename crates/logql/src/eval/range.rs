@@ -8,7 +8,7 @@ use super::accumulate::{Operation, Window};
 use super::grid::{Grid, Index};
 use super::metric::Evaluator;
 use super::{EvalError, visit};
-use crate::ast::{Conversion, Grouping, RangeAggregation, RangeOp, Unwrap};
+use crate::ast::{Conversion, Grouping, LogExpr, RangeAggregation, RangeOp, Stage, Unwrap};
 use crate::fields::{ERROR, Fields, PRESERVE_ERROR};
 use crate::pipeline::{Need, Pipeline, hints};
 use crate::stage::label_filter::LabelTest;
@@ -39,7 +39,8 @@ impl Evaluator<'_> {
                 .for_each(|filter| filter.names(labels));
         }
         let log = &range.range.log;
-        let mut pipeline = Pipeline::new(&log.stages, &need, self.params.now)?;
+        let stages = without_idle_formats(log, range.op);
+        let mut pipeline = Pipeline::new(&stages, &need, self.params.now)?;
         let hints = hints(log);
         let mut windows = Windows::new(range, self)?;
         let select = LogSelect {
@@ -97,6 +98,23 @@ impl Evaluator<'_> {
             _ => grid,
         })
     }
+}
+
+/// The stages without formats of lines that nobody looks at afterwards: what they make, and whether that works, does not matter.
+fn without_idle_formats(log: &LogExpr, op: RangeOp) -> Vec<Stage> {
+    let mut read = matches!(op, RangeOp::Bytes | RangeOp::BytesRate);
+    let mut stages = Vec::with_capacity(log.stages.len());
+    for stage in log.stages.iter().rev() {
+        match stage {
+            Stage::LineFormat(_) if !read => continue,
+            Stage::Label(_) | Stage::Drop(_) | Stage::Keep(_) => {}
+            // Parsers, filters of lines, and templates, which may show it.
+            _ => read = true,
+        }
+        stages.push(stage.clone());
+    }
+    stages.reverse();
+    stages
 }
 
 /// Errors are not numbers: they have to be filtered out.

@@ -49,16 +49,6 @@ pub(super) struct Span {
 }
 
 impl Params {
-    #[cfg(test)]
-    pub(super) fn of(pairs: &[(&str, &str)]) -> Self {
-        let pairs = pairs.iter();
-        Self(
-            pairs
-                .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
-                .collect(),
-        )
-    }
-
     /// The first value; an empty one counts as none.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let (_, value) = self.0.iter().find(|(n, _)| n == name)?;
