@@ -21,13 +21,63 @@ impl Engine {
     pub(crate) fn facts(&self) -> Families {
         let mut facts = Families::new();
         let status = self.status();
-        services(&mut facts, &status);
+        self.services_told(&mut facts, &status);
         stores(&mut facts, &status);
         self.releases_told(&mut facts, &status);
         facts
             .gauge("wharf_build_info", "The version of the engine; always 1.")
             .add(&[("version", status.version.as_str())], 1.0);
         facts
+    }
+
+    fn services_told(&self, facts: &mut Families, status: &Status) {
+        for service in &status.services {
+            let of = [("service", service.name.as_str())];
+            facts
+                .gauge(
+                    "wharf_service_replicas_wanted",
+                    "Replicas that are to serve.",
+                )
+                .add(&of, f64::from(service.desired));
+            facts
+                .gauge(
+                    "wharf_service_replicas_available",
+                    "Replicas that are ready for requests.",
+                )
+                .add(&of, f64::from(service.ready));
+            let release = service.release.and_then(|id| self.releases.get(&id));
+            if let Some(release) = release {
+                let (at, release) = (release.created.0 as f64 / 1000.0, release.id.to_string());
+                let of = [("service", service.name.as_str()), ("release", &release)];
+                facts
+                    .gauge(
+                        "wharf_service_released_seconds",
+                        "When the release began to which the service's replicas belong.",
+                    )
+                    .add(&of, at);
+            }
+            for replica in service.replicas.iter().chain(&service.leaving) {
+                let (id, release) = (replica.id.to_string(), replica.release.to_string());
+                let of = [
+                    ("service", service.name.as_str()),
+                    ("replica", id.as_str()),
+                    ("release", release.as_str()),
+                ];
+                facts
+                    .counter(
+                        "wharf_service_restarts_total",
+                        "How often a replica was started again after it had ended.",
+                    )
+                    .add(&of, f64::from(replica.restarts));
+                let ready = replica.state == ReplicaState::Ready;
+                facts
+                    .gauge(
+                        "wharf_replica_ready",
+                        "Whether a replica passes its readiness probe.",
+                    )
+                    .add(&of, f64::from(u8::from(ready)));
+            }
+        }
     }
 
     fn releases_told(&self, facts: &mut Families, status: &Status) {
@@ -79,42 +129,6 @@ impl Engine {
 
 fn failed(outcome: Outcome) -> bool {
     matches!(outcome, Outcome::Failed | Outcome::Reverted)
-}
-
-fn services(facts: &mut Families, status: &Status) {
-    for service in &status.services {
-        let of = [("service", service.name.as_str())];
-        facts
-            .gauge(
-                "wharf_service_replicas_desired",
-                "Replicas that are to serve.",
-            )
-            .add(&of, f64::from(service.desired));
-        facts
-            .gauge("wharf_service_replicas_ready", "Replicas that are ready.")
-            .add(&of, f64::from(service.ready));
-        for replica in service.replicas.iter().chain(&service.leaving) {
-            let (id, release) = (replica.id.to_string(), replica.release.to_string());
-            let of = [
-                ("service", service.name.as_str()),
-                ("replica", id.as_str()),
-                ("release", release.as_str()),
-            ];
-            facts
-                .counter(
-                    "wharf_replica_restarts_total",
-                    "How often a replica was started again after it had ended.",
-                )
-                .add(&of, f64::from(replica.restarts));
-            let ready = replica.state == ReplicaState::Ready;
-            facts
-                .gauge(
-                    "wharf_replica_ready",
-                    "Whether a replica passes its readiness probe.",
-                )
-                .add(&of, f64::from(u8::from(ready)));
-        }
-    }
 }
 
 fn stores(facts: &mut Families, status: &Status) {

@@ -203,7 +203,7 @@ impl Engine {
         };
         let mut targets = vec![
             target("prometheus", Watched::Telemetry, &[]),
-            target("wharf", Watched::Engine, &[]),
+            target("prometheus", Watched::Engine, &[]),
             target("node-exporter", Watched::Host, &[]),
             target("cadvisor", Watched::Replicas(self.running_replicas()), &[]),
         ];

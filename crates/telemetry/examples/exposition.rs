@@ -19,6 +19,13 @@ const BUCKETS: [&str; 12] = [
     "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "+Inf",
 ];
 
+/// Writes a line to a text, which does not fail.
+macro_rules! line {
+    ($out:expr, $($format:tt)*) => {
+        writeln!($out, $($format)*).expect("a text takes every line")
+    };
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -60,7 +67,7 @@ fn exposition(target: u64, series: usize, seconds: u64) -> String {
     for n in 0..counters {
         let rate = 1 + (mix(target, n as u64) % 50);
         let value = rate * seconds + mix(n as u64, seconds) % 5;
-        let _ = writeln!(
+        line!(
             out,
             "http_requests_total{{method=\"{}\",endpoint=\"/api/v1/resource{}\",status=\"{}\"}} {value}",
             ["GET", "POST", "PUT", "DELETE"][n % 4],
@@ -75,7 +82,7 @@ fn exposition(target: u64, series: usize, seconds: u64) -> String {
         // Most gauges stay as they are most of the time.
         let moves = seconds / (1 + mix(target, n as u64) % 120);
         let value = mix(n as u64 ^ target, moves) % 1000;
-        let _ = writeln!(
+        line!(
             out,
             "pool_connections{{pool=\"pool-{}\",state=\"{}\"}} {value}",
             n / 4,
@@ -90,17 +97,17 @@ fn exposition(target: u64, series: usize, seconds: u64) -> String {
         let mut total = 0;
         for (index, bucket) in BUCKETS.iter().enumerate() {
             total += seconds * (1 + mix(target + n as u64, index as u64) % 9) / 3;
-            let _ = writeln!(
+            line!(
                 out,
                 "request_duration_seconds_bucket{{route=\"/page/{n}\",le=\"{bucket}\"}} {total}"
             );
         }
-        let _ = writeln!(
+        line!(
             out,
             "request_duration_seconds_sum{{route=\"/page/{n}\"}} {}",
             total as f64 * 0.173
         );
-        let _ = writeln!(
+        line!(
             out,
             "request_duration_seconds_count{{route=\"/page/{n}\"}} {total}"
         );

@@ -47,7 +47,7 @@ impl Stores {
             archive: keep.logs_archive,
             ..wharf_logs::Options::default()
         };
-        let (logs, recovery) = LogStore::open(&dir.join("logs"), options)
+        let (logs, recovery) = LogStore::open(dir.join("logs"), options)
             .map_err(|error| format!("the logs cannot be opened: {}", chain(&error)))?;
         found.extend(
             recovery

@@ -12,8 +12,9 @@ use wharf_signal::{
     Direction, Interrupt, Labels, LogEntry, LogSelect, LogSource, LogVisit, Matcher, SourceError,
 };
 
+use super::index::Size;
 use super::params::parse_time;
-use super::{LogIndex, Size, router};
+use super::{LogIndex, router};
 
 /// Entries in the order of time.
 struct Lines(Vec<(Labels, LogEntry)>);

@@ -52,15 +52,9 @@ fn everything_that_runs_is_measured() {
     wait_for("every job to be scraped", || {
         let up = values(&url, "up", "job");
         let is_up = |job: &str| up.iter().any(|(name, value)| name == job && *value == 1.0);
-        [
-            "prometheus",
-            "wharf",
-            "node-exporter",
-            "cadvisor",
-            "ingress",
-        ]
-        .iter()
-        .all(|job| is_up(job))
+        ["prometheus", "node-exporter", "cadvisor", "ingress"]
+            .iter()
+            .all(|job| is_up(job))
     });
     for _ in 0..20 {
         assert_eq!(stack.get("/").status, 200);
@@ -77,12 +71,12 @@ fn everything_that_runs_is_measured() {
         values(&url, memory, "replica").len() == 2
     });
     assert!(values(&url, "node_memory_MemAvailable_bytes > 0", "instance").len() == 1);
-    let ready = values(&url, "wharf_service_replicas_ready", "service");
+    let ready = values(&url, "wharf_service_replicas_available", "service");
     assert_eq!(ready, [("web".to_owned(), 2.0)]);
 
     // The command asks the same.
     let asked = stack
-        .run(&["query", "wharf_service_replicas_ready"])
+        .run(&["query", "wharf_service_replicas_available"])
         .succeeded();
     assert!(asked.output.contains("service=\"web\""), "{}", asked.output);
     let chart = stack.run(&["query", "up", "--since", "1m"]).succeeded();
@@ -149,7 +143,7 @@ fn a_request_is_found_by_the_id_in_its_answer() {
 fn alerts_fire_are_explained_silenced_and_resolved() {
     let alert = r#"
 alerts:
-  - { name: NoReplica, query: 'wharf_service_replicas_desired{service="web"} < 2', for: 1s, severity: critical, summary: "too few of {{ $labels.service }}" }
+  - { name: NoReplica, query: 'wharf_service_replicas_wanted{service="web"} < 2', for: 1s, severity: critical, summary: "too few of {{ $labels.service }}" }
 "#;
     let mut stack = Stack::new(&format!("{FILE}{alert}"));
     stack.up();
