@@ -119,7 +119,7 @@ mod tests {
         let gate = Gate::new(1, Duration::from_secs(60));
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let waiting = gate.run(None, move |interrupt: &dyn Interrupt| {
-            drop(sender.send(until_stopped(interrupt)));
+            sender.send(until_stopped(interrupt)).ok();
         });
         tokio::time::timeout(Duration::from_millis(20), waiting)
             .await
