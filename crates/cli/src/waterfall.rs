@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use wharf_process::log::structured;
 use wharf_signal::{Span, SpanId, SpanStatus};
 
 use crate::output::{Style, paint};
@@ -223,7 +224,7 @@ fn log_row(line: &LogLine, start: i64, indent: usize, width: usize, color: bool)
         "{}· {sign}{after} {} {}",
         " ".repeat(indent),
         clean(who),
-        clean(&line.text)
+        clean(&readable(&line.text))
     );
     paint(&fit(&text, width), Style::Faint, color)
 }
@@ -235,6 +236,38 @@ fn fit(text: &str, width: usize) -> String {
     }
     let kept: String = text.chars().take(width.saturating_sub(1)).collect();
     format!("{kept}…")
+}
+
+/// A line for people: of a JSON object its level and message, then its other fields; what is known already is left out.
+fn readable(text: &str) -> String {
+    const KNOWN: [&str; 12] = [
+        "time",
+        "timestamp",
+        "ts",
+        "level",
+        "severity",
+        "message",
+        "msg",
+        "event",
+        "trace_id",
+        "span_id",
+        "parent_span_id",
+        "sampled",
+    ];
+    let Some(found) = structured(text) else {
+        return text.to_owned();
+    };
+    let head = [found.level, found.message];
+    let mut parts: Vec<String> = head.into_iter().flatten().collect();
+    let others = found
+        .fields
+        .iter()
+        .filter(|(name, _)| !KNOWN.contains(&name.as_str()));
+    parts.extend(others.map(|(name, value)| match value.as_str() {
+        Some(text) => format!("{name}={text}"),
+        None => format!("{name}={value}"),
+    }));
+    parts.join(" ")
 }
 
 /// Without what a terminal would obey.

@@ -52,8 +52,8 @@ pub struct Status {
 pub struct TelemetryStatus {
     /// `opening`, `ready`, `failed` or `stopped`.
     pub state: String,
-    /// What is wrong now, one sentence each.
-    pub troubles: Vec<String>,
+    /// What is wrong now, by the part that says so, one sentence each.
+    pub troubles: BTreeMap<String, String>,
     /// What was found broken when it was opened, and set aside or skipped.
     pub recovered: Vec<String>,
 }

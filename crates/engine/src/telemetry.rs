@@ -79,7 +79,7 @@ impl TelemetryLink {
             Err(why) => {
                 return TelemetryStatus {
                     state: "failed".to_owned(),
-                    troubles: vec![why.clone()],
+                    troubles: BTreeMap::from([("server".to_owned(), why.clone())]),
                     recovered: vec![],
                 };
             }
@@ -88,9 +88,7 @@ impl TelemetryLink {
         let troubles = health.troubles.into_iter();
         TelemetryStatus {
             state: health.state.as_str().to_owned(),
-            troubles: troubles
-                .map(|(part, why)| format!("{part}: {why}"))
-                .collect(),
+            troubles: troubles.map(|(part, why)| (part.to_owned(), why)).collect(),
             recovered: health.recovered,
         }
     }

@@ -117,7 +117,8 @@ pub fn span_of(line: &str, keep: &Keep) -> Option<Span> {
         attributes.push(("error.type", text(&line.status.to_string())));
     }
     attributes.retain(|(_, value)| *value != Value::Text(String::new()));
-    let name = if line.route.is_empty() {
+    // A route without a host or a name of its own says nothing.
+    let name = if line.route.is_empty() || line.route == "default" {
         line.method.into_owned()
     } else {
         format!("{} {}", line.method, line.route)

@@ -119,18 +119,22 @@ fn telemetry_findings(global: &Global) -> Vec<Finding> {
     let Ok(status) = asked else {
         return vec![];
     };
-    let telemetry = status.telemetry;
-    let well = telemetry.troubles.is_empty() && telemetry.state == "ready";
-    let why = if telemetry.troubles.is_empty() {
-        format!("it is {}", telemetry.state)
-    } else {
-        telemetry.troubles.join("; ")
+    let mut telemetry = status.telemetry;
+    let finding = |what: &str, trouble: Option<String>| Finding {
+        ok: trouble.is_none(),
+        what: what.to_owned(),
+        consequence: trouble.unwrap_or_default(),
     };
-    let mut findings = vec![Finding {
-        ok: well,
-        what: "the telemetry takes metrics, logs and traces".to_owned(),
-        consequence: if well { String::new() } else { why },
-    }];
+    let untold = telemetry.troubles.remove("receivers");
+    let mut trouble: Vec<String> = telemetry.troubles.into_values().collect();
+    if telemetry.state != "ready" {
+        trouble.insert(0, format!("it is {}", telemetry.state));
+    }
+    let trouble = (!trouble.is_empty()).then(|| trouble.join("; "));
+    let mut findings = vec![
+        finding("the telemetry takes metrics, logs and traces", trouble),
+        finding("alerts reach everybody that `notify` names", untold),
+    ];
     findings.extend(telemetry.recovered.into_iter().map(|what| Finding {
         ok: false,
         what: "the telemetry was whole when it was opened".to_owned(),

@@ -131,9 +131,8 @@ fn a_request_is_found_by_the_id_in_its_answer() {
     assert_eq!(got.status, 200);
     wait_for("the span of the request", || {
         let done = stack.run(&["trace", parent]);
-        done.status == Some(0)
-            && done.output.contains("GET /items")
-            && done.output.contains("request_completed")
+        let shown = |text: &str| done.output.contains(text);
+        done.status == Some(0) && shown("GET /items") && shown("info request_completed")
     });
     let trace = ask(&url, "/api/v2/traces/4bf92f3577b34da6a3ce929d0e0e4736");
     assert!(trace.to_string().contains("GET /"), "{trace}");
