@@ -40,7 +40,11 @@ fn crash_child() {
         let spans = [span(id, 1, 0, "a", 1), span(id, 2, 1, "b", 1)];
         let cursor = [("n".to_owned(), trace.to_string())];
         store.push(&spans, &cursor).expect("room");
-        writeln!(std::io::stderr(), "pushed {trace}").expect("a reader");
+        // In one piece, so that a kill leaves the whole line or nothing of it.
+        let line = format!("pushed {trace}\n");
+        std::io::stderr()
+            .write_all(line.as_bytes())
+            .expect("a reader");
         if trace % 50 == 0 {
             store.maintain(Timestamp(trace)).expect("room");
         }
