@@ -1,3 +1,5 @@
+//! Queries over lines in memory: what comes out.
+
 use wharf_logql::{
     Expr, Limits, LogParams, MetricParams, MetricResult, Tail, log_query, metric_query, parse,
 };

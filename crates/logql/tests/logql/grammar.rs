@@ -1,3 +1,5 @@
+//! What is a query, how it prints, and what is refused.
+
 use wharf_logql::parse;
 
 /// Queries and their canonical form; `=` if that is the query itself.

@@ -1,3 +1,5 @@
+//! Random queries and texts: what prints reads back, and nothing panics.
+
 use proptest::prelude::*;
 use wharf_logql::{LogParams, log_query, parse};
 use wharf_signal::Direction;

@@ -51,6 +51,9 @@ impl Importer<'_> {
         if source.contains('$') || target.contains('$') {
             return Err("variables are filled in in `environment` alone; write the folder");
         }
+        if source.contains(':') || target.contains(':') {
+            return Err("a `:` within the name of a folder cannot be written; rename it");
+        }
         if source.starts_with('~') {
             return Err("`~` is not expanded; write the folder");
         }

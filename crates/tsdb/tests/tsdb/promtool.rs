@@ -211,7 +211,11 @@ fn a_folder_of_prometheus_is_read() {
         "scrape_configs:\n- job_name: self\n  scrape_interval: 100ms\n  scrape_timeout: 100ms\n  static_configs: [{{targets: ['127.0.0.1:{port}']}}]\n"
     );
     std::fs::write(&config, scrape).unwrap();
-    let server = Command::new("prometheus")
+    // The one that `.ci/run` builds, or the system's.
+    let built = std::env::var_os("HOME")
+        .map(|home| Path::new(&home).join(".cache/wharf-ci/gobin/prometheus3"));
+    let program = built.filter(|program| program.exists());
+    let server = Command::new(program.unwrap_or_else(|| PathBuf::from("prometheus")))
         .arg(format!("--config.file={}", config.display()))
         .arg(format!("--storage.tsdb.path={}", store.display()))
         .arg(format!("--web.listen-address=127.0.0.1:{port}"))
