@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use wharf_alerting::from_plan;
+use wharf_alerting::rules::RuleGroup;
 use wharf_base::clock::Timestamp;
-use wharf_base::ids::{Name, ReplicaId};
+use wharf_base::ids::{Name, ReleaseId, ReplicaId};
 use wharf_exporters::{Families, Replica};
 use wharf_plan::model::{Plan, Resources, Service, StoreEngine};
 use wharf_plan::rules::rules;
@@ -41,6 +42,14 @@ const FACTS_TIMEOUT: Duration = Duration::from_secs(5);
 /// The telemetry of a project, or why there is none.
 pub(crate) struct TelemetryLink {
     running: Result<Telemetry, String>,
+    /// What follows from the release alone, made once.
+    of_release: Option<(ReleaseId, Arc<OfRelease>)>,
+}
+
+/// What of a configuration follows from the release alone.
+struct OfRelease {
+    rules: Vec<RuleGroup>,
+    notifications: Notifications,
 }
 
 impl TelemetryLink {
@@ -63,6 +72,7 @@ impl TelemetryLink {
             });
         Self {
             running: started.map_err(|error| format!("the telemetry cannot start: {error}")),
+            of_release: None,
         }
     }
 
@@ -149,8 +159,9 @@ impl Engine {
         let Some(id) = self.saved.target.or(self.saved.serving) else {
             return;
         };
-        // Read once and then at hand; what cannot be read is what a receiver is told to lack.
-        let secrets = self.secrets_of(id).unwrap_or_default();
+        let Some(fixed) = self.of_release(id) else {
+            return;
+        };
         let Some(release) = self.releases.get(&id) else {
             return;
         };
@@ -175,9 +186,9 @@ impl Engine {
                 namespace,
                 slow: SLOW,
             },
-            rules: wharf_alerting::rules::of_plan(&rules(plan)),
+            rules: fixed.rules.clone(),
             rule_files: plan.telemetry.rules.iter().map(beside).collect(),
-            notifications: self.notifications(release, &secrets),
+            notifications: fixed.notifications.clone(),
             target_files: plan
                 .telemetry
                 .target_files
@@ -185,6 +196,24 @@ impl Engine {
                 .map(|file| (beside(&file.path), file.job.to_string()))
                 .collect(),
         });
+    }
+
+    /// What follows from a release alone; a turn has no time to make it anew.
+    fn of_release(&mut self, id: ReleaseId) -> Option<Arc<OfRelease>> {
+        if let Some((known, fixed)) = &self.telemetry.of_release
+            && *known == id
+        {
+            return Some(Arc::clone(fixed));
+        }
+        // What cannot be read is what a receiver is told to lack.
+        let secrets = self.secrets_of(id).unwrap_or_default();
+        let release = self.releases.get(&id)?;
+        let fixed = Arc::new(OfRelease {
+            rules: wharf_alerting::rules::of_plan(&rules(&release.plan)),
+            notifications: self.notifications(release, &secrets),
+        });
+        self.telemetry.of_release = Some((id, Arc::clone(&fixed)));
+        Some(fixed)
     }
 
     fn watched(&self, plan: &Plan, namespace: &str) -> Vec<TargetConfig> {
