@@ -28,8 +28,12 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// From one look at folders to the next: files of new replicas are found by then.
 const LOOKS_PER_LISTING: u32 = 4;
 
-/// Lines of one write. Bounds its memory, together with the length of lines.
-const BATCH_LINES: usize = 4_096;
+/// Lines of one source in one write, and of the access log; what is more is taken by the next.
+const SOURCE_LINES: usize = 1_024;
+const ACCESS_LINES: usize = 4_096;
+
+/// Bytes of one write, about: its memory, and far below what the store takes at once.
+const BATCH_BYTES: usize = 4 << 20;
 
 /// After a store of logs that takes nothing (a full disk), until the next attempt.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -88,95 +92,110 @@ impl Tail {
         }
     }
 
-    /// Blocks until `stop`; what is written by then has been taken.
+    /// Blocks until `stop`; what is written by then has been taken, if it can be stored.
     pub(crate) fn run(mut self) {
         loop {
             // Looked at before the files: what was written before the order to stop is read.
             let stopping = self.stop.load(Ordering::Acquire);
-            let more = self.look();
-            if stopping && !more {
-                return;
-            }
-            if !more {
-                std::thread::park_timeout(PAUSE);
+            match self.look() {
+                Looked::More => {}
+                Looked::All if stopping => return,
+                Looked::All => std::thread::park_timeout(PAUSE),
+                Looked::NotStored => return,
             }
         }
     }
 
-    /// Takes one batch of what is new. Whether there may be more.
-    fn look(&mut self) -> bool {
+    /// Takes one batch of what is new.
+    fn look(&mut self) -> Looked {
         let mut gone = vec![];
         if self.looks.is_multiple_of(LOOKS_PER_LISTING) {
             gone = self.find();
         }
         self.looks = self.looks.wrapping_add(1);
         let mut gathered = Gathered::default();
-        let mut left = BATCH_LINES;
+        let mut more = false;
         for (source, followed) in &mut self.readers {
-            let before = left;
-            while left > 0
+            // One that writes without end leaves room for the others.
+            let mut lines = 0;
+            while lines < SOURCE_LINES
+                && gathered.bytes < BATCH_BYTES
                 && let Some(record) = followed.reader.next_record()
             {
-                left -= 1;
+                lines += 1;
                 let (labels, entry) = self.labeller.record(&followed.service, &record);
                 gathered.add(labels, entry);
             }
-            if left < before {
+            if lines > 0 {
                 let cursor = cursor_of(followed.reader.position());
                 gathered.batch.cursors.push((source.clone(), cursor));
             }
+            more |= lines == SOURCE_LINES;
         }
         let keep = wharf_traces::Keep {
             slow: self.sources.slow,
         };
         let mut spans = vec![];
-        let before = left;
-        while left > 0
+        let mut lines = 0;
+        while lines < ACCESS_LINES
+            && gathered.bytes < BATCH_BYTES
             && let Some(line) = self.access_log.next_line()
         {
-            left -= 1;
+            lines += 1;
             if let Some((labels, entry)) = self.labeller.access(&line) {
                 spans.extend(wharf_traces::span_of(&entry.line, &keep));
                 gathered.add(labels, entry);
             }
         }
-        if left < before {
+        if lines > 0 {
             let cursor = (access_log::SOURCE.to_owned(), self.access_log.cursor());
             gathered.batch.cursors.push(cursor);
         }
-        if left == BATCH_LINES && gone.is_empty() {
-            return false;
-        }
+        more |= lines == ACCESS_LINES || gathered.bytes >= BATCH_BYTES;
         gathered.batch.gone = gone;
-        self.store(&gathered.batch, &spans);
-        left == 0
+        let nothing = gathered.batch.cursors.is_empty() && gathered.batch.gone.is_empty();
+        if !nothing && !self.store(&gathered.batch, &spans) {
+            return Looked::NotStored;
+        }
+        if more { Looked::More } else { Looked::All }
     }
 
-    /// Stores a batch, however often it takes: what comes meanwhile waits in its files.
-    fn store(&self, batch: &Batch, spans: &[Span]) {
+    /// Stores a batch, however often it takes: what comes meanwhile waits in its files. False: it could not be stored before
+    /// the end; the next telemetry reads it again.
+    fn store(&self, batch: &Batch, spans: &[Span]) -> bool {
         // Spans before lines: the same span twice is one span, and a line whose cursor is committed is not read again.
-        let spans_taken = || {
-            let pushed = self.stores.traces.push(spans, &[]);
-            pushed.map(drop).map_err(|error| chain(&error))
-        };
-        let lines_taken = || {
-            let pushed = self.stores.logs.push(batch);
-            pushed.map(drop).map_err(|error| chain(&error))
-        };
-        self.insist("spans", &spans_taken);
-        self.insist("lines", &lines_taken);
+        self.insist("spans", || match self.stores.traces.push(spans, &[]) {
+            Err(error @ wharf_traces::PushError::Storage(_)) => Attempt::Again(chain(&error)),
+            Err(error) => Attempt::Lost(chain(&error)),
+            Ok(_) => Attempt::Done,
+        }) && self.insist("lines", || match self.stores.logs.push(batch) {
+            Err(
+                error @ (wharf_logs::PushError::Storage { .. } | wharf_logs::PushError::Full(_)),
+            ) => Attempt::Again(chain(&error)),
+            Err(error) => Attempt::Lost(chain(&error)),
+            Ok(_) => Attempt::Done,
+        })
     }
 
-    /// Tries until it works, or the telemetry ends.
-    fn insist(&self, part: &'static str, attempt: &dyn Fn() -> Result<(), String>) {
-        while let Err(error) = attempt() {
-            self.health.trouble(part, Some(error));
+    /// Tries until it is done or cannot be, or the telemetry ends (then false).
+    fn insist(&self, part: &'static str, attempt: impl Fn() -> Attempt) -> bool {
+        loop {
+            match attempt() {
+                Attempt::Done => {
+                    self.health.trouble(part, None);
+                    return true;
+                }
+                Attempt::Lost(why) => {
+                    self.health.trouble(part, Some(why));
+                    return true;
+                }
+                Attempt::Again(why) => self.health.trouble(part, Some(why)),
+            }
             if self.stop.load(Ordering::Acquire) {
-                return;
+                return false;
             }
             std::thread::park_timeout(RETRY_PAUSE);
         }
-        self.health.trouble(part, None);
     }
 
     /// Finds the files of new replicas. Lets go of those whose files are gone, and gives their names.
@@ -215,15 +234,36 @@ impl Tail {
     }
 }
 
+/// What one look found.
+enum Looked {
+    /// There is more.
+    More,
+    /// That was all.
+    All,
+    /// It cannot be stored, and the telemetry ends.
+    NotStored,
+}
+
+/// What came of one attempt to store something.
+enum Attempt {
+    Done,
+    /// It may work later.
+    Again(String),
+    /// It never will.
+    Lost(String),
+}
+
 /// Lines by stream.
 #[derive(Default)]
 struct Gathered {
     batch: Batch,
+    bytes: usize,
     places: HashMap<Labels, usize>,
 }
 
 impl Gathered {
     fn add(&mut self, labels: Labels, entry: LogEntry) {
+        self.bytes += entry.line.len();
         let streams = &mut self.batch.streams;
         let place = *self.places.entry(labels).or_insert_with_key(|labels| {
             streams.push((labels.clone(), vec![]));
