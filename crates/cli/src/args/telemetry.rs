@@ -102,6 +102,8 @@ pub(crate) enum AlertsCommand {
         #[arg(long, default_value = "silenced by hand")]
         comment: String,
     },
+    /// Print every rule as a rule file of Prometheus
+    Rules,
     /// Show the silences
     Silences,
     /// End a silence

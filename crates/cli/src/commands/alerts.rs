@@ -2,7 +2,9 @@
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
+use wharf_alerting::rules::{of_plan, to_yaml};
 use wharf_base::clock::now;
+use wharf_plan::model::Plan;
 
 use crate::args::{Alerts, AlertsCommand, Global};
 use crate::commands::query;
@@ -14,6 +16,9 @@ use crate::telemetry_client::TelemetryClient;
 
 pub(crate) fn run(global: &Global, args: &Alerts, output: &Output) -> anyhow::Result<Code> {
     let project = Project::locate(global)?;
+    if let Some(AlertsCommand::Rules) = args.command {
+        return print_rules(&project.plan(global, output)?, output);
+    }
     block_on(async {
         let client = TelemetryClient::of(&project, global.timeout).await?;
         match &args.command {
@@ -27,6 +32,8 @@ pub(crate) fn run(global: &Global, args: &Alerts, output: &Output) -> anyhow::Re
                 let end = now().after(*duration);
                 silence(&client, matchers, end, comment, output).await
             }
+            // Printed above: they follow from the file, whether it runs or not.
+            Some(AlertsCommand::Rules) => Ok(Code::Done),
             Some(AlertsCommand::Silences) => silences(&client, output).await,
             Some(AlertsCommand::Unsilence { id }) => {
                 client.delete(&format!("/api/v2/silence/{id}")).await?;
@@ -35,6 +42,13 @@ pub(crate) fn run(global: &Global, args: &Alerts, output: &Output) -> anyhow::Re
             }
         }
     })
+}
+
+/// Every rule, as a file that Prometheus reads.
+fn print_rules(plan: &Plan, output: &Output) -> anyhow::Result<Code> {
+    let groups = of_plan(&wharf_plan::rules::rules(plan));
+    output.line(to_yaml(&groups)?.trim_end());
+    Ok(Code::Done)
 }
 
 /// Every alerting rule of the project.
