@@ -167,7 +167,6 @@ impl Command {
             Self::Render(args) => &args.common,
             Self::Plan(args) => &args.common,
             Self::Query(args) => &args.common,
-            Self::Alerts(args) => &args.common,
             Self::Ps(common)
             | Self::Schema(common)
             | Self::Doctor(common)
@@ -176,6 +175,7 @@ impl Command {
                 RolloutCommand::Status { common, .. } => common,
                 RolloutCommand::Undo(common) | RolloutCommand::History(common) => common,
             },
+            Self::Alerts(args) => return args.common(),
             Self::Logs(args) => return (args.common.file.clone(), args.common.verbose),
             Self::Down(args) => return (args.common.file.clone(), args.common.verbose),
             Self::Completions(_) | Self::Engine(_) | Self::Ingress(_) | Self::Shim(_) => {

@@ -87,11 +87,15 @@ pub(crate) struct Alerts {
 pub(crate) enum AlertsCommand {
     /// Tell what an alert asks, what the answer is now, and since when
     Why {
+        #[command(flatten)]
+        common: Common,
         /// The alert
         name: String,
     },
     /// Tell nobody of an alert for a time
     Silence {
+        #[command(flatten)]
+        common: Common,
         /// The alert; or conditions on labels, such as service=web
         #[arg(required = true, value_name = "ALERT|LABEL=VALUE")]
         matchers: Vec<String>,
@@ -103,11 +107,13 @@ pub(crate) enum AlertsCommand {
         comment: String,
     },
     /// Print every rule as a rule file of Prometheus
-    Rules,
+    Rules(Common),
     /// Show the silences
-    Silences,
+    Silences(Common),
     /// End a silence
     Unsilence {
+        #[command(flatten)]
+        common: Common,
         /// Its id
         id: String,
     },
@@ -120,4 +126,22 @@ pub(crate) struct Trace {
     pub(crate) common: Common,
     /// The trace: the X-Trace-ID of an answer, 32 hexadecimal digits, or a traceparent
     pub(crate) id: String,
+}
+
+impl Alerts {
+    /// The file and the amount of output, before the subcommand or behind it.
+    pub(crate) fn common(&self) -> (Option<std::path::PathBuf>, bool) {
+        let behind = match &self.command {
+            None => &self.common,
+            Some(
+                AlertsCommand::Why { common, .. }
+                | AlertsCommand::Silence { common, .. }
+                | AlertsCommand::Unsilence { common, .. }
+                | AlertsCommand::Rules(common)
+                | AlertsCommand::Silences(common),
+            ) => common,
+        };
+        let file = behind.file.clone().or_else(|| self.common.file.clone());
+        (file, behind.verbose || self.common.verbose)
+    }
 }

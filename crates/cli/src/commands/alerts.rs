@@ -16,26 +16,27 @@ use crate::telemetry_client::TelemetryClient;
 
 pub(crate) fn run(global: &Global, args: &Alerts, output: &Output) -> anyhow::Result<Code> {
     let project = Project::locate(global)?;
-    if let Some(AlertsCommand::Rules) = args.command {
+    if let Some(AlertsCommand::Rules(_)) = args.command {
         return print_rules(&project.plan(global, output)?, output);
     }
     block_on(async {
         let client = TelemetryClient::of(&project, global.timeout).await?;
         match &args.command {
             None => list(&client, args.all, output).await,
-            Some(AlertsCommand::Why { name }) => why(&client, name, output).await,
+            Some(AlertsCommand::Why { name, .. }) => why(&client, name, output).await,
             Some(AlertsCommand::Silence {
                 matchers,
                 duration,
                 comment,
+                ..
             }) => {
                 let end = now().after(*duration);
                 silence(&client, matchers, end, comment, output).await
             }
             // Printed above: they follow from the file, whether it runs or not.
-            Some(AlertsCommand::Rules) => Ok(Code::Done),
-            Some(AlertsCommand::Silences) => silences(&client, output).await,
-            Some(AlertsCommand::Unsilence { id }) => {
+            Some(AlertsCommand::Rules(_)) => Ok(Code::Done),
+            Some(AlertsCommand::Silences(_)) => silences(&client, output).await,
+            Some(AlertsCommand::Unsilence { id, .. }) => {
                 client.delete(&format!("/api/v2/silence/{id}")).await?;
                 output.progress(&format!("silence {id} has ended"));
                 Ok(Code::Done)
