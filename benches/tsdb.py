@@ -376,6 +376,8 @@ def main():
         raise SystemExit("node_exporter is not installed: apt-get install prometheus-node-exporter")
     version = subprocess.run([options.prometheus, "--version"], capture_output=True, text=True, check=True)
     print((version.stdout + version.stderr).splitlines()[0])
+    # So that nothing is left running then, either.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="wharf-bench-") as folder:
         bench = Bench(options, pathlib.Path(folder))
         bench.all(parts)
