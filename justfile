@@ -60,6 +60,11 @@ bench-logs *ARGS:
     cargo build --release -p wharf-logs --example logs_load
     python3 benches/logs.py {{ARGS}}
 
+# The telemetry beside Debian's Prometheus, or another one: `just bench-tsdb --prometheus PROGRAM`; parts of it: `just bench-tsdb query`.
+bench-tsdb *ARGS:
+    cargo build --release -p wharf-telemetry --examples
+    python3 benches/tsdb.py {{ARGS}}
+
 # The references of `wharf.yaml` and of the command line, written anew.
 docs:
     cargo xtask docs

@@ -2,15 +2,20 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
+import io
 import math
+import os
 import threading
 import time
 import unittest
 
 import chat
+import collectors
 import figures
 import release
+import tsdb
 from traffic import Traffic
 
 TRACE = "X-Trace-ID: 0af76519-16cd-43dd-8448-eb211c80319c\r\n"
@@ -195,6 +200,48 @@ class Chat(unittest.TestCase):
         self.assertEqual(asked, [10, 20, 40, 80, 60, 50, 45])
         self.assertEqual(chat.knee(lambda _: True, 10, 3, most=40), (40, None))
         self.assertEqual(chat.knee(lambda rate: rate <= 3, 10, 2), (2.5, 5))
+
+
+class Tsdb(unittest.TestCase):
+    @staticmethod
+    def matrix(*values, **labels):
+        return {"result": [{"metric": labels, "values": [[n, str(value)] for n, value in enumerate(values)]}]}
+
+    def test_figures_of_processes(self):
+        stat = "7 (a (b) c) S 1 7 7 0 -1 4194560 1 2 3 4 150 50 0 0 20 0 9 0 1 2 3"
+        self.assertEqual(collectors.cpu_of(stat) * os.sysconf("SC_CLK_TCK"), 200)
+        text = "VmHWM:\t  2048 kB\nVmRSS:\t  1024 kB\nRssAnon:\t 1 kB\n"
+        self.assertEqual(collectors.kilobytes(text, "VmRSS"), 1 << 20)
+
+    def test_answers_that_differ_are_seen(self):
+        one = self.matrix(1.5, "NaN", "+Inf", job="a")
+        self.assertIsNone(collectors.differences(one, self.matrix(1.5 + 1e-12, "NaN", "+Inf", job="a")))
+        for other in [
+            self.matrix(1.5, "NaN", "+Inf", job="b"),
+            self.matrix(1.5, "NaN", job="a"),
+            self.matrix(1.6, "NaN", "+Inf", job="a"),
+            self.matrix(1.5, 1, "+Inf", job="a"),
+            self.matrix("NaN", "NaN", "+Inf", job="a"),
+            self.matrix(1.5, "NaN", "-Inf", job="a"),
+            {"result": []},
+        ]:
+            self.assertIsNotNone(collectors.differences(one, other), other)
+            self.assertIsNotNone(collectors.differences(other, one), other)
+        vector = {"result": [{"metric": {}, "value": [1, "2"]}]}
+        self.assertIsNone(collectors.differences(vector, vector))
+
+    def test_goals(self):
+        goals = tsdb.Goals()
+        with contextlib.redirect_stdout(io.StringIO()):
+            goals.row("memory", [50, 40, 60], [100, 100, 100], most=0.5)
+            goals.row("rate", [190, 200, 100], [100, 100, 100], least=2)
+            goals.row("size", [2e6], [1e6], unit=1e6, digits=1)
+        self.assertEqual(goals.missed, ["rate"])
+        self.assertEqual(goals.table().splitlines()[2:], [
+            "| memory | 50.00 (40.00-60.00) | 100.00 (100.00-100.00) | 0.50 | at most 0.5 | yes |",
+            "| rate | 190.00 (100.00-200.00) | 100.00 (100.00-100.00) | 1.90 | at least 2 | NO |",
+            "| size | 2.0 | 1.0 | 2.00 |  |  |",
+        ])
 
 
 class Figures(unittest.TestCase):
