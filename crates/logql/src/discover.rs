@@ -7,23 +7,6 @@ use crate::stage::json::{self, Scanner, Value, unescape};
 use crate::stage::logfmt::{self, Pairs};
 use crate::text::{parse_bytes, parse_go_duration};
 
-/// Labels that name a service, the best first.
-const SERVICE: [&str; 13] = [
-    "service",
-    "app",
-    "application",
-    "app_name",
-    "name",
-    "app_kubernetes_io_name",
-    "container",
-    "container_name",
-    "k8s_container_name",
-    "component",
-    "workload",
-    "job",
-    "k8s_job_name",
-];
-
 /// Fields that hold a level, the best first.
 const LEVEL: [&str; 14] = [
     "level",
@@ -43,7 +26,6 @@ const LEVEL: [&str; 14] = [
 ];
 
 const LEVEL_LABEL: &str = "detected_level";
-const SERVICE_LABEL: &str = "service_name";
 /// OpenTelemetry's number, from 1 to 24.
 const SEVERITY_NUMBER: &str = "severity_number";
 /// How deep in an object a level is looked for.
@@ -66,16 +48,6 @@ pub fn discover(stream: &Labels, entry: &mut LogEntry) {
     let mut metadata = entry.metadata.edit();
     metadata.set(LEVEL_LABEL, level);
     entry.metadata = metadata.build();
-}
-
-/// The `service_name` that Loki adds to a stream when it is pushed; none if it has one.
-#[must_use]
-pub fn service_name(stream: &Labels) -> Option<String> {
-    if stream.get(SERVICE_LABEL).is_some() {
-        return None;
-    }
-    let found = SERVICE.iter().find_map(|name| stream.get(name));
-    Some(found.unwrap_or("unknown_service").to_owned())
 }
 
 fn by_number(number: &str) -> &'static str {
@@ -332,14 +304,6 @@ mod tests {
         check_level(&[], &[("detected_level", "warn")], "error", "warn");
         check_level(&[], &[("severity_number", "17")], "x", "error");
         check_level(&[], &[("severity", "INFO")], "x", "INFO");
-        let named = Labels::from_pairs([("service_name", "a")]);
-        assert_eq!(service_name(&named), None);
-        let job = Labels::from_pairs([("job", "j"), ("container", "c")]);
-        assert_eq!(service_name(&job).as_deref(), Some("c"));
-        assert_eq!(
-            service_name(&Labels::empty()).as_deref(),
-            Some("unknown_service")
-        );
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod template;
 mod text;
 
 pub use ast::Expr;
-pub use discover::{FieldKind, detect_level, discover, fields_of, pattern_of, service_name};
+pub use discover::{FieldKind, detect_level, discover, fields_of, pattern_of};
 pub use eval::{
     EvalError, Limits, LogLine, LogParams, LogResult, MetricParams, MetricResult, Stats, Stream,
     log_query, metric_query,

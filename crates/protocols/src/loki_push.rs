@@ -82,10 +82,11 @@ pub const UNKNOWN_SERVICE: &str = "unknown_service";
 /// The labels with `service_name`: if they have none, the first that says as much, as Loki looks for it.
 #[must_use]
 pub fn with_service_name(labels: &Labels) -> Labels {
-    const SAY_AS_MUCH: [&str; 12] = [
+    const SAY_AS_MUCH: [&str; 13] = [
         "service",
         "app",
         "application",
+        "app_name",
         "name",
         "app_kubernetes_io_name",
         "container",

@@ -119,40 +119,8 @@ pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.parse::<f64>() {
         return Duration::try_from_secs_f64(seconds).ok();
     }
-    prometheus_duration(text)
-}
-
-/// `1h30m`: units from the largest to the smallest, each once.
-fn prometheus_duration(text: &str) -> Option<Duration> {
-    const UNITS: [(&str, u64); 7] = [
-        ("y", 365 * 86_400_000),
-        ("w", 7 * 86_400_000),
-        ("d", 86_400_000),
-        ("h", 3_600_000),
-        ("m", 60_000),
-        ("s", 1_000),
-        ("ms", 1),
-    ];
-    let mut rest = text;
-    let mut next = 0;
-    let mut total: u64 = 0;
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let number: u64 = rest[..digits].parse().ok()?;
-        let letters = rest[digits..]
-            .bytes()
-            .take_while(u8::is_ascii_alphabetic)
-            .count();
-        let unit = &rest[digits..digits + letters];
-        let index = UNITS.iter().position(|(name, _)| *name == unit)?;
-        if index < next {
-            return None;
-        }
-        next = index + 1;
-        total = total.checked_add(number.checked_mul(UNITS[index].1)?)?;
-        rest = &rest[digits + letters..];
-    }
-    (!text.is_empty()).then(|| Duration::from_millis(total))
+    let millis = wharf_promql::parse_duration(text).ok()?;
+    u64::try_from(millis).ok().map(Duration::from_millis)
 }
 
 fn millis(seconds: f64) -> Option<i64> {
