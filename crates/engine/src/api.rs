@@ -51,7 +51,7 @@ pub struct Status {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TelemetryStatus {
     /// `opening`, `ready`, `failed` or `stopped`.
-    pub state: String,
+    pub status: String,
     /// What is wrong now, by the part that says so, one sentence each.
     pub troubles: BTreeMap<String, String>,
     /// What was found broken when it was opened, and set aside or skipped.

@@ -88,7 +88,7 @@ impl TelemetryLink {
             Ok(running) => running,
             Err(why) => {
                 return TelemetryStatus {
-                    state: "failed".to_owned(),
+                    status: "failed".to_owned(),
                     troubles: BTreeMap::from([("server".to_owned(), why.clone())]),
                     recovered: vec![],
                 };
@@ -97,7 +97,7 @@ impl TelemetryLink {
         let health = running.health();
         let troubles = health.troubles.into_iter();
         TelemetryStatus {
-            state: health.state.as_str().to_owned(),
+            status: health.state.as_str().to_owned(),
             troubles: troubles.map(|(part, why)| (part.to_owned(), why)).collect(),
             recovered: health.recovered,
         }

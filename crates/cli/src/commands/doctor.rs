@@ -127,8 +127,8 @@ fn telemetry_findings(global: &Global) -> Vec<Finding> {
     };
     let untold = telemetry.troubles.remove("receivers");
     let mut trouble: Vec<String> = telemetry.troubles.into_values().collect();
-    if telemetry.state != "ready" {
-        trouble.insert(0, format!("it is {}", telemetry.state));
+    if telemetry.status != "ready" {
+        trouble.insert(0, format!("it is {}", telemetry.status));
     }
     let trouble = (!trouble.is_empty()).then(|| trouble.join("; "));
     let mut findings = vec![

@@ -27,7 +27,8 @@ fn attached_up_stops_everything_at_ctrl_c() {
     let mut attached = stack.spawn(&["up"]);
     let ready = || {
         let done = stack.run(&["ps", "--json"]);
-        done.status == Some(0) && done.output.contains("\"state\":\"ready\"")
+        let told = serde_json::from_str::<serde_json::Value>(&done.output);
+        done.status == Some(0) && told.is_ok_and(|status| status["state"] == "ready")
     };
     wait_for("everything to be ready", ready);
     let own: Vec<u64> = ["engine", "ingress", "shim"]
