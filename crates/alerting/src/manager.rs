@@ -2,16 +2,20 @@
 //!
 //! One loop, one owner: everything that happens comes as an event, and is answered in its turn. A message is written down before
 //! it goes out, and again when it is known what came of it, so that a restart changes nothing.
+//!
+//! Until it has a configuration it does not know who is to be told: it sends nothing, forgets nothing of what was saved, and leaves
+//! what it is told of alerts to the next evaluation, which tells all of it again.
 
 mod snapshot;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinSet};
 use wharf_base::clock::Timestamp;
-use wharf_control::alert::{Alert, Notifier, Outcome, Policy, Silence, SilenceError};
+use wharf_control::alert::{Alert, Decision, Notifier, Outcome, Policy, Silence, SilenceError};
 
 use crate::dispatch::Dispatcher;
 pub use snapshot::{AlertStatus, Snapshot};
@@ -78,7 +82,9 @@ pub struct Handle {
 pub struct Manager {
     notifier: Notifier,
     saved: Notifier,
-    config: Config,
+    /// None until it is known who is told.
+    policy: Option<Policy>,
+    dispatcher: Option<Arc<Dispatcher>>,
     save: Option<Save>,
     clock: fn() -> Timestamp,
     events: mpsc::Receiver<Event>,
@@ -95,21 +101,17 @@ struct Sending {
 }
 
 impl Manager {
-    /// Begins with the state that was saved; `save` writes it. Nothing happens until [`Manager::run`].
+    /// Begins with the state that was saved; `save` writes it. Nothing happens until [`Manager::run`], and nobody is told of anything
+    /// until [`Handle::reconfigure`].
     #[must_use]
-    pub fn new(
-        config: Config,
-        saved: Option<Notifier>,
-        save: Save,
-        clock: fn() -> Timestamp,
-    ) -> (Self, Handle) {
+    pub fn new(saved: Option<Notifier>, save: Save, clock: fn() -> Timestamp) -> (Self, Handle) {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
-        let mut notifier = saved.unwrap_or_default();
-        notifier.restore(&config.policy, clock());
+        let notifier = saved.unwrap_or_default();
         let manager = Self {
             saved: notifier.clone(),
             notifier,
-            config,
+            policy: None,
+            dispatcher: None,
             save: Some(save),
             clock,
             events,
@@ -121,16 +123,10 @@ impl Manager {
 
     /// Runs until the last [`Handle`] is gone. Then messages that are on their way get a moment more, and the state is saved.
     pub async fn run(mut self) {
-        let mut dispatcher = self.config.dispatcher.take().map(std::sync::Arc::new);
         loop {
-            let wake = self.send_what_is_due(dispatcher.as_ref()).await;
+            let wake = self.send_what_is_due().await;
             tokio::select! {
                 event = self.events.recv() => match event {
-                    Some(Event::Reconfigure { config, sources }) => {
-                        self.config = *config;
-                        dispatcher = self.config.dispatcher.take().map(std::sync::Arc::new);
-                        self.notifier.reconfigure(&self.config.policy, &sources, (self.clock)());
-                    }
                     Some(event) => self.event(event),
                     None => break,
                 },
@@ -153,12 +149,11 @@ impl Manager {
     }
 
     /// Sends what is due; gives how long nothing more will be.
-    async fn send_what_is_due(
-        &mut self,
-        dispatcher: Option<&std::sync::Arc<Dispatcher>>,
-    ) -> Duration {
+    async fn send_what_is_due(&mut self) -> Duration {
         let now = (self.clock)();
-        let decision = self.notifier.plan(&self.config.policy, now);
+        let planned = self.policy.as_ref();
+        let decision =
+            planned.map_or_else(Decision::default, |policy| self.notifier.plan(policy, now));
         let mut begun = vec![];
         for message in decision.messages {
             let to_one = |(_, receiver): &&(String, String)| *receiver == message.receiver;
@@ -175,7 +170,7 @@ impl Manager {
         self.save_changes().await;
         for (message, id) in begun {
             let of = (message.group.clone(), message.receiver.clone());
-            let dispatcher = dispatcher.cloned();
+            let dispatcher = self.dispatcher.clone();
             let task = self.sending.tasks.spawn(async move {
                 match dispatcher {
                     Some(dispatcher) => dispatcher.send(&message, id).await,
@@ -198,10 +193,9 @@ impl Manager {
                 Outcome::Failed("sending ended before its time".to_owned()),
             ),
         };
-        if let Some((group, _)) = self.sending.of.remove(&id) {
+        if let (Some((group, _)), Some(policy)) = (self.sending.of.remove(&id), &self.policy) {
             let now = (self.clock)();
-            self.notifier
-                .finish(&self.config.policy, &group, &outcome, now);
+            self.notifier.finish(policy, &group, &outcome, now);
         }
     }
 
@@ -209,9 +203,11 @@ impl Manager {
         let now = (self.clock)();
         match event {
             Event::Observe { source, firing } => {
-                self.notifier
-                    .observe(&self.config.policy, &source, firing, now);
+                if let Some(policy) = &self.policy {
+                    self.notifier.observe(policy, &source, firing, now);
+                }
             }
+            Event::Reconfigure { config, sources } => self.reconfigure(*config, &sources, now),
             Event::Silence { silence, answer } => {
                 let id = silence.id.clone();
                 let done = self.notifier.silences_mut().set(*silence, now);
@@ -224,13 +220,21 @@ impl Manager {
             Event::Look(answer) => {
                 answered(answer.send(Snapshot {
                     notifier: self.notifier.clone(),
-                    policy: self.config.policy.clone(),
+                    policy: self.policy.clone().unwrap_or_default(),
                     at: now,
                     problem: self.problem.clone(),
                 }));
             }
-            Event::Reconfigure { .. } => {}
         }
+    }
+
+    fn reconfigure(&mut self, config: Config, sources: &[String], now: Timestamp) {
+        if self.policy.is_none() {
+            self.notifier.restore(&config.policy, now);
+        }
+        self.notifier.reconfigure(&config.policy, sources, now);
+        self.policy = Some(config.policy);
+        self.dispatcher = config.dispatcher.map(Arc::new);
     }
 
     /// Writes the state down if it has changed. Where that fails, messages still go out: to be told twice after a crash is

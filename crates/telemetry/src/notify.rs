@@ -1,5 +1,6 @@
 //! Who is told of alerts: the manager of notifications, its state on disk, its configuration from a plan's.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,6 +13,9 @@ use wharf_control::alert::{Notifier, Policy};
 
 use crate::health;
 use crate::stores::chain;
+
+/// Receivers whose problems are told: as many as a person reads in one line.
+const PROBLEMS_MAX: usize = 4;
 
 /// Who hears of what.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,10 +52,31 @@ pub(crate) fn start(dir: &Path, health: &health::Shared) -> (Handle, JoinHandle<
             .save(notifier)
             .map_err(|error| chain(&error));
         troubled.trouble("notifications", saved.clone().err());
+        troubled.trouble("messages", untold(notifier));
         saved
     });
-    let (manager, handle) = Manager::new(manager::Config::default(), saved, save, clock::now);
+    let (manager, handle) = Manager::new(saved, save, clock::now);
     (handle, tokio::spawn(manager.run()))
+}
+
+/// What kept the last message from receivers, a sentence each; of more than a few it says how many there are.
+fn untold(notifier: &Notifier) -> Option<String> {
+    let problems: BTreeSet<String> = notifier
+        .groups()
+        .filter_map(|group| {
+            let problem = group.problem.as_ref()?;
+            let receiver = &group.receiver;
+            Some(format!(
+                "notify.{receiver} was not told, and is tried again: {problem}"
+            ))
+        })
+        .collect();
+    let mut said: Vec<String> = problems.iter().take(PROBLEMS_MAX).cloned().collect();
+    let more = problems.len().saturating_sub(said.len());
+    if more > 0 {
+        said.push(format!("and {more} more"));
+    }
+    (!said.is_empty()).then(|| said.join("; "))
 }
 
 /// The manager's configuration.
@@ -69,3 +94,54 @@ pub(crate) fn config(notifications: &Notifications) -> manager::Config {
 
 /// How long the manager may take to end.
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use wharf_base::clock::Timestamp;
+    use wharf_control::alert::{Alert, Outcome, Route, Timing};
+    use wharf_signal::Labels;
+
+    use super::*;
+
+    #[test]
+    fn who_was_not_told_is_named() {
+        let route = |receiver: &str| Route {
+            receiver: receiver.to_owned(),
+            matchers: vec![],
+            group_by: vec!["alertname".to_owned()],
+            timing: Timing {
+                group_wait: Duration::ZERO,
+                group_interval: Duration::ZERO,
+                repeat_interval: Duration::from_secs(3600),
+            },
+            send_resolved: true,
+        };
+        let policy = Policy {
+            routes: vec![route("ops"), route("chat")],
+            inhibitions: vec![],
+        };
+        let firing = ["Down", "Slow"].map(|name| Alert {
+            labels: Labels::from_pairs([("alertname", name)]),
+            annotations: Default::default(),
+            starts_at: Timestamp(1),
+            ends_at: None,
+            generator_url: String::new(),
+        });
+        let (mut notifier, now) = (Notifier::default(), Timestamp(1_000_000));
+        notifier.observe(&policy, "rules", firing.to_vec(), now);
+        assert_eq!(untold(&notifier), None);
+        for message in notifier.plan(&policy, now).messages {
+            notifier.begin(&message);
+            let outcome = match message.receiver.as_str() {
+                "ops" => Outcome::Failed("mx.example.com: no connection".to_owned()),
+                _ => Outcome::Delivered,
+            };
+            notifier.finish(&policy, &message.group, &outcome, now);
+        }
+        // Once, although two groups wait for it.
+        assert_eq!(
+            untold(&notifier).as_deref(),
+            Some("notify.ops was not told, and is tried again: mx.example.com: no connection")
+        );
+    }
+}

@@ -14,7 +14,7 @@ use wharf_alerting::rules::{Environment, GroupState, RuleGroup};
 use wharf_alerting::store::Store;
 use wharf_base::clock::{self, Timestamp};
 use wharf_control::alert::Alert;
-use wharf_signal::{Interrupt, Interrupted};
+use wharf_signal::{Interrupt, Interrupted, Labels};
 use wharf_tsdb::Db;
 
 use crate::health;
@@ -192,14 +192,23 @@ impl Rules {
                 query: &query,
                 settle: interval * 2,
             };
+            let before = running.firing(&environment);
             changed |= running.evaluate(&self.db, &environment, now);
-            (self.tell)(&id, running.firing(&environment));
+            let firing = running.firing(&environment);
             if let Some(place) = self.state().groups.get_mut(&id) {
                 // What was reconfigured meanwhile is evaluated at its next turn.
                 if place.is_same(&running) {
                     *place = running;
                 }
             }
+            // Written down before anybody hears of it: after a crash it would be over, and fire a second time.
+            let labels = |alerts: &[Alert]| -> Vec<Labels> {
+                alerts.iter().map(|alert| alert.labels.clone()).collect()
+            };
+            if labels(&before) != labels(&firing) {
+                self.save();
+            }
+            (self.tell)(&id, firing);
         }
         if changed {
             self.save();

@@ -67,31 +67,44 @@ fn nothing_saved() -> Save {
 
 const LONG: Duration = Duration::from_secs(3600);
 
+/// A manager that runs and knows whom to tell.
+async fn start(
+    config: Config,
+    saved: Option<Notifier>,
+    save: Save,
+) -> (tokio::task::JoinHandle<()>, Handle) {
+    let (manager, handle) = Manager::new(saved, save, wharf_base::clock::now);
+    let task = tokio::spawn(manager.run());
+    handle
+        .reconfigure(config, vec!["rules".to_owned()])
+        .await
+        .unwrap();
+    (task, handle)
+}
+
 #[tokio::test]
 async fn an_alert_is_told_and_its_end_and_a_restart_changes_nothing() {
     let sink = HttpSink::start(200, "").await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notifier.json");
-    let begin = || {
+    let begin = async || {
         let store: Arc<Store<Notifier>> = Arc::new(Store::at(&path));
         let saved = store.load().unwrap();
         let save: Save =
             Box::new(move |state| store.save(state).map_err(|error| error.to_string()));
-        let (manager, handle) =
-            Manager::new(config(&sink, LONG), saved, save, wharf_base::clock::now);
-        (tokio::spawn(manager.run()), handle)
+        start(config(&sink, LONG), saved, save).await
     };
     let statuses = || -> Vec<String> {
         let status = |taken: &crate::dispatch::tests::Taken| taken.json()["status"].to_string();
         sink.taken().iter().map(status).collect()
     };
-    let (task, handle) = begin();
+    let (task, handle) = begin().await;
     handle.observe("rules", vec![alert("Down")]).await.unwrap();
     until("the message", || sink.taken().len() == 1).await;
     drop(handle);
     task.await.unwrap();
     // The next engine sees the same alert, some evaluations long.
-    let (task, handle) = begin();
+    let (task, handle) = begin().await;
     for _ in 0..20 {
         handle.observe("rules", vec![alert("Down")]).await.unwrap();
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -101,7 +114,7 @@ async fn an_alert_is_told_and_its_end_and_a_restart_changes_nothing() {
     until("the end", || sink.taken().len() == 2).await;
     drop(handle);
     task.await.unwrap();
-    let (task, handle) = begin();
+    let (task, handle) = begin().await;
     handle.observe("rules", vec![]).await.unwrap();
     let snapshot = handle.look().await.unwrap();
     assert!(snapshot.alerts().is_empty());
@@ -111,15 +124,48 @@ async fn an_alert_is_told_and_its_end_and_a_restart_changes_nothing() {
 }
 
 #[tokio::test]
+async fn without_a_configuration_nothing_is_told_and_nothing_forgotten() {
+    let sink = HttpSink::start(200, "").await;
+    let saved = Arc::new(Mutex::new(None));
+    let save = || -> Save {
+        let into = saved.clone();
+        Box::new(move |state| {
+            *into.lock().unwrap() = Some(state.clone());
+            Ok(())
+        })
+    };
+    let (task, handle) = start(config(&sink, LONG), None, save()).await;
+    handle.observe("rules", vec![alert("Down")]).await.unwrap();
+    until("the message", || sink.taken().len() == 1).await;
+    drop(handle);
+    task.await.unwrap();
+    // The next one hears of alerts before it knows whom to tell.
+    let known = saved.lock().unwrap().clone();
+    let (manager, handle) = Manager::new(known, save(), wharf_base::clock::now);
+    let task = tokio::spawn(manager.run());
+    handle.observe("rules", vec![]).await.unwrap();
+    let snapshot = handle.look().await.unwrap();
+    assert_eq!(snapshot.groups().count(), 1);
+    let sources = vec!["rules".to_owned()];
+    handle
+        .reconfigure(config(&sink, LONG), sources)
+        .await
+        .unwrap();
+    for _ in 0..20 {
+        handle.observe("rules", vec![alert("Down")]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(sink.taken().len(), 1);
+    handle.observe("rules", vec![]).await.unwrap();
+    until("the end", || sink.taken().len() == 2).await;
+    drop(handle);
+    task.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_receiver_that_fails_is_told_later() {
     let sink = HttpSink::start(503, "").await;
-    let (manager, handle) = Manager::new(
-        config(&sink, LONG),
-        None,
-        nothing_saved(),
-        wharf_base::clock::now,
-    );
-    let task = tokio::spawn(manager.run());
+    let (task, handle) = start(config(&sink, LONG), None, nothing_saved()).await;
     handle.observe("rules", vec![alert("Down")]).await.unwrap();
     until("the first try", || !sink.taken().is_empty()).await;
     let problem = loop {
@@ -154,8 +200,7 @@ async fn silences_are_made_listed_and_ended() {
         *into.lock().unwrap() = Some(state.clone());
         Ok(())
     });
-    let (manager, handle) = Manager::new(config(&sink, LONG), None, save, wharf_base::clock::now);
-    let task = tokio::spawn(manager.run());
+    let (task, handle) = start(config(&sink, LONG), None, save).await;
     let now = wharf_base::clock::now();
     let silence = Silence {
         id: String::new(),
@@ -221,8 +266,7 @@ async fn silences_are_made_listed_and_ended() {
 async fn what_cannot_be_saved_is_still_told() {
     let sink = HttpSink::start(200, "").await;
     let save: Save = Box::new(|_| Err("the disk is full".to_owned()));
-    let (manager, handle) = Manager::new(config(&sink, LONG), None, save, wharf_base::clock::now);
-    let task = tokio::spawn(manager.run());
+    let (task, handle) = start(config(&sink, LONG), None, save).await;
     handle.observe("rules", vec![alert("Down")]).await.unwrap();
     until("the message", || sink.taken().len() == 1).await;
     let snapshot = handle.look().await.unwrap();

@@ -125,7 +125,11 @@ fn telemetry_findings(global: &Global) -> Vec<Finding> {
         what: what.to_owned(),
         consequence: trouble.unwrap_or_default(),
     };
-    let untold = telemetry.troubles.remove("receivers");
+    let untold: Vec<String> = ["receivers", "messages"]
+        .iter()
+        .filter_map(|part| telemetry.troubles.remove(*part))
+        .collect();
+    let untold = (!untold.is_empty()).then(|| untold.join("; "));
     let mut trouble: Vec<String> = telemetry.troubles.into_values().collect();
     if telemetry.status != "ready" {
         trouble.insert(0, format!("it is {}", telemetry.status));
