@@ -140,7 +140,7 @@ impl Answer {
     }
 }
 
-/// One request on a connection of its own.
+/// One request on a connection of its own, which has to be answered.
 pub(crate) fn ask(
     address: SocketAddr,
     method: &str,
@@ -148,21 +148,49 @@ pub(crate) fn ask(
     headers: &str,
     body: &[u8],
 ) -> Answer {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    try_ask(address, method, path, headers, body).unwrap()
+}
+
+/// The same of a server that may end at any time.
+///
+/// # Errors
+/// It is not there, or it ended before the whole answer.
+pub(crate) fn try_ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &[u8],
+) -> std::io::Result<Answer> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     let head = format!(
         "{method} {path} HTTP/1.0\r\nHost: {address}\r\n{headers}Content-Length: {}\r\n\r\n",
         body.len()
     );
-    stream.write_all(head.as_bytes()).unwrap();
-    stream.write_all(body).unwrap();
+    stream.write_all(&[head.as_bytes(), body].concat())?;
     let mut all = vec![];
-    stream.read_to_end(&mut all).unwrap();
-    let end = all.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    stream.read_to_end(&mut all)?;
+    let cut = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+    let end = all.windows(4).position(|four| four == b"\r\n\r\n");
+    let end = end.ok_or_else(cut)?;
     let head = String::from_utf8_lossy(&all[..end]).to_ascii_lowercase();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer {
+    Ok(Answer {
         status,
         body: all[end + 4..].to_vec(),
+    })
+}
+
+/// Waits until it holds.
+///
+/// # Panics
+/// It does not within a minute.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !holds() {
+        assert!(begin.elapsed() < PATIENCE, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
