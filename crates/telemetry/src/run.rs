@@ -3,8 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -50,6 +50,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Telemetry {
     address: SocketAddr,
     health: health::Shared,
+    stores: Arc<OnceLock<Stores>>,
     config: watch::Sender<Option<Arc<Config>>>,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
@@ -64,6 +65,7 @@ impl Telemetry {
         let address = settings.listener.local_addr()?;
         settings.listener.set_nonblocking(true)?;
         let health = health::Shared::default();
+        let stores = Arc::new(OnceLock::new());
         let (config, configs) = watch::channel(None);
         let (stop, stopped) = watch::channel(false);
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -78,6 +80,7 @@ impl Telemetry {
             mode: settings.mode,
             engine: settings.engine,
             health: health.clone(),
+            stores: Arc::clone(&stores),
             configs,
             stopped,
         };
@@ -95,6 +98,7 @@ impl Telemetry {
         Ok(Self {
             address,
             health,
+            stores,
             config,
             stop,
             thread: Some(thread),
@@ -118,10 +122,14 @@ impl Telemetry {
         self.address
     }
 
-    /// How it fares.
+    /// How it fares, its stores at this moment included.
     #[must_use]
     pub fn health(&self) -> Health {
-        self.health.get()
+        let mut health = self.health.get();
+        if let Some(stores) = self.stores.get() {
+            stores.add_to(&mut health);
+        }
+        health
     }
 
     /// Ends it in order. Blocks, for some seconds at most while requests are under way.
@@ -140,6 +148,8 @@ struct Run {
     mode: Mode,
     engine: Arc<dyn Collector>,
     health: health::Shared,
+    /// For who asks how they are; set once they are open.
+    stores: Arc<OnceLock<Stores>>,
     configs: watch::Receiver<Option<Arc<Config>>>,
     stopped: watch::Receiver<bool>,
 }
@@ -211,6 +221,8 @@ impl Run {
                 Ok((stores, found)) => {
                     self.health.trouble("stores", None);
                     self.health.recovered(found);
+                    // They are opened once.
+                    drop(self.stores.set(stores.clone()));
                     return stores;
                 }
                 Err(error) => {

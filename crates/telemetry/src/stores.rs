@@ -9,7 +9,7 @@ use wharf_traces::TraceStore;
 use wharf_tsdb::Db;
 
 use crate::config::{Keep, Mode};
-use crate::health;
+use crate::health::{self, Health};
 
 /// From one look at what has to be compacted, moved or deleted to the next.
 const MAINTENANCE: Duration = Duration::from_secs(60);
@@ -21,6 +21,12 @@ pub(crate) struct Stores {
     pub(crate) logs: LogStore,
     pub(crate) traces: TraceStore,
     pub(crate) keep: Keep,
+}
+
+impl std::fmt::Debug for Stores {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stores").finish_non_exhaustive()
+    }
 }
 
 impl Stores {
@@ -120,6 +126,35 @@ impl Stores {
 }
 
 impl Stores {
+    /// Adds how each store is now: what it cannot write, and what it found damaged since it was opened.
+    pub(crate) fn add_to(&self, health: &mut Health) {
+        let (metrics, logs, traces) = (self.db.health(), self.logs.health(), self.traces.health());
+        let failing = [
+            ("metrics", metrics.storage),
+            ("logs", logs.trouble),
+            ("traces", traces.failing),
+        ];
+        for (part, trouble) in failing {
+            if let Some(trouble) = trouble {
+                health.troubles.insert(part, trouble);
+            }
+        }
+        let damage = metrics
+            .damage
+            .iter()
+            .map(|damage| format!("metrics: {damage}"));
+        health.recovered.extend(damage);
+        let damage = logs
+            .damage
+            .named
+            .iter()
+            .map(|damage| format!("logs: {damage}"));
+        health.recovered.extend(damage);
+        health
+            .recovered
+            .extend(traces.last_damage.map(|damage| format!("traces: {damage}")));
+    }
+
     /// Puts what was taken on the disk, so that the next start has nothing to replay that need not be.
     pub(crate) fn close(&self) {
         // What cannot be written now is in the logs of the stores.

@@ -33,18 +33,23 @@ fn an_ingress_and_an_engine_killed_together_come_back() {
 }
 
 /// A file system of a few megabytes, gone with its owner.
-struct SmallDisk(std::path::PathBuf);
+pub(crate) struct SmallDisk(std::path::PathBuf);
 
 impl SmallDisk {
-    fn mount(path: std::path::PathBuf) -> Option<Self> {
+    /// None: only root may, which is printed.
+    pub(crate) fn mount(path: std::path::PathBuf, mebibytes: u32) -> Option<Self> {
         fs::create_dir_all(&path).unwrap();
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=6m,mode=755", "tmpfs"])
+            .args(["-t", "tmpfs", "-o"])
+            .arg(format!("size={mebibytes}m,mode=755"))
+            .arg("tmpfs")
             .arg(&path)
             .status();
-        mounted
-            .is_ok_and(|status| status.success())
-            .then_some(Self(path))
+        let mounted = mounted.is_ok_and(|status| status.success());
+        if !mounted {
+            eprintln!("skipped: only root may mount a small disk");
+        }
+        mounted.then_some(Self(path))
     }
 }
 
@@ -57,8 +62,7 @@ impl Drop for SmallDisk {
 #[test]
 fn a_full_disk_stops_no_request_and_is_over_when_there_is_room() {
     let mut stack = Stack::new(FILE);
-    let Some(disk) = SmallDisk::mount(stack.folder().join(".wharf")) else {
-        eprintln!("skipped: only root may mount a small disk");
+    let Some(disk) = SmallDisk::mount(stack.folder().join(".wharf"), 6) else {
         return;
     };
     stack.up();

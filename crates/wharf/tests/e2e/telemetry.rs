@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::http;
+use crate::resilience::SmallDisk;
 use crate::stack::{Stack, find, wait_for};
 
 /// A service with metrics, and an ingress before it.
@@ -182,4 +183,58 @@ alerts:
         !stack.run(&["alerts"]).output.contains("NoReplica")
     });
     assert_eq!(find(&stack.ps()["services"], "name", "web")["desired"], 2);
+}
+
+#[test]
+fn a_full_disk_stops_the_telemetry_alone_and_nothing_is_lost_after_it() {
+    let mut stack = Stack::new(FILE);
+    let folder = stack.folder().join(".wharf/telemetry");
+    let Some(disk) = SmallDisk::mount(folder.clone(), 24) else {
+        return;
+    };
+    stack.up();
+    let url = telemetry(&stack);
+    let good = "ok   the telemetry takes metrics";
+    let is_good = || stack.run(&["doctor"]).output.contains(good);
+    wait_for("the telemetry to be ready", is_good);
+    wait_for("the first samples", || {
+        !values(&url, "up", "job").is_empty()
+    });
+    // As large as it gets: the write that no longer fits fails.
+    let filler = folder.join("filler");
+    drop(std::fs::write(&filler, vec![0; 64 << 20]));
+    let load = stack.load("/");
+    wait_for("doctor to say it", || {
+        let said = stack.run(&["doctor"]).output;
+        said.contains("the log in") && said.contains("No space left") && said.contains("free space")
+    });
+    // What the file has already may hold a little more.
+    wait_for("a line to be refused", || {
+        let now = jiff::Timestamp::now().as_nanosecond().to_string();
+        let values = serde_json::json!([[now, "x".repeat(9_000)]]);
+        let push =
+            serde_json::json!({ "streams": [{ "stream": { "app": "other" }, "values": values }] });
+        let refused = http::send(&url, "POST", "/loki/api/v1/push", Some(&push.to_string()));
+        refused.unwrap().status == 503
+    });
+    // What is already there is answered, and what the service answers meanwhile is in its lines later.
+    assert!(!values(&url, "up offset 1s or last_over_time(up[10m])", "job").is_empty());
+    let late = stack.get("/");
+    assert_eq!(late.status, 200);
+    load.end();
+    std::fs::remove_file(&filler).unwrap();
+    wait_for("doctor to be content", is_good);
+    wait_for("new samples", || {
+        let fresh = "max(timestamp(up{job=\"ingress\"})) > time() - 3";
+        !values(&url, fresh, "").is_empty()
+    });
+    wait_for("the lines that had to wait", || {
+        let id = late.header("x-trace-id").to_owned();
+        stack
+            .run(&["logs", "--trace", &id])
+            .output
+            .contains("ingress")
+    });
+    stack.run(&["down"]).succeeded();
+    drop(disk);
 }
