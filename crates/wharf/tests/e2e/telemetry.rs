@@ -20,7 +20,8 @@ routes:
   - paths: { /: web }
 "#;
 
-fn telemetry(stack: &Stack) -> String {
+/// Where the telemetry of a project answers; starts its engine if none runs.
+pub(crate) fn telemetry(stack: &Stack) -> String {
     stack.ps()["telemetry_url"].as_str().unwrap().to_owned()
 }
 
@@ -32,7 +33,7 @@ fn ask(url: &str, path: &str) -> Value {
 }
 
 /// The values of an instant query, by a label.
-fn values(url: &str, query: &str, label: &str) -> Vec<(String, f64)> {
+pub(crate) fn values(url: &str, query: &str, label: &str) -> Vec<(String, f64)> {
     let encoded: String = form_urlencoded::byte_serialize(query.as_bytes()).collect();
     let answer = ask(url, &format!("/api/v1/query?query={encoded}"));
     let result = answer["data"]["result"].as_array().unwrap().clone();
