@@ -25,8 +25,9 @@ pub(crate) fn telemetry(stack: &Stack) -> String {
     stack.ps()["telemetry_url"].as_str().unwrap().to_owned()
 }
 
+/// What a path answers, which has to be 200.
 #[track_caller]
-fn ask(url: &str, path: &str) -> Value {
+pub(crate) fn ask(url: &str, path: &str) -> Value {
     let answer = http::send(url, "GET", path, None).unwrap();
     assert_eq!(answer.status, 200, "{path}: {}", answer.body);
     answer.json()
