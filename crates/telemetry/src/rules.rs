@@ -208,7 +208,11 @@ impl Rules {
             if labels(&before) != labels(&firing) {
                 self.save();
             }
-            (self.tell)(&id, firing);
+            // Not of a group that went meanwhile: its last word was that all is over, and nobody would take this back.
+            let state = self.state();
+            if state.groups.contains_key(&id) {
+                (self.tell)(&id, firing);
+            }
         }
         if changed {
             self.save();
