@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use wharf_alerting::rules::{Environment, GroupState, RuleGroup};
 use wharf_alerting::store::Store;
 use wharf_base::clock::{self, Timestamp};
@@ -40,6 +41,8 @@ pub(crate) struct Rules {
     health: health::Shared,
     tell: Box<AlertSink>,
     state: Mutex<State>,
+    /// Other groups, or another interval: what was waited for may be due earlier.
+    changed: Notify,
 }
 
 struct State {
@@ -97,6 +100,7 @@ impl Rules {
             health,
             tell,
             state: Mutex::new(state),
+            changed: Notify::new(),
         }
     }
 
@@ -132,6 +136,7 @@ impl Rules {
         for id in former.into_keys().chain(saved.into_keys()) {
             (self.tell)(&id, vec![]);
         }
+        self.changed.notify_one();
     }
 
     /// Evaluates whatever is due, again and again, for ever.
@@ -139,7 +144,10 @@ impl Rules {
         let mut last_tick = None;
         loop {
             let interval = self.shortest_interval();
-            tokio::time::sleep(until_next(interval)).await;
+            tokio::select! {
+                () = tokio::time::sleep(until_next(interval)) => {}
+                () = self.changed.notified() => continue,
+            }
             let tick = aligned(clock::now(), interval);
             if last_tick == Some(tick) {
                 // The clock was set back, or the sleep ended early.
@@ -208,7 +216,11 @@ impl Rules {
             if labels(&before) != labels(&firing) {
                 self.save();
             }
-            (self.tell)(&id, firing);
+            // Not of a group that went meanwhile: its last word was that all is over, and nobody would take this back.
+            let state = self.state();
+            if state.groups.contains_key(&id) {
+                (self.tell)(&id, firing);
+            }
         }
         if changed {
             self.save();
@@ -271,3 +283,6 @@ impl Interrupt for Deadline {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,13 +24,12 @@ environments:
 #[test]
 fn attached_up_stops_everything_at_ctrl_c() {
     let stack = Stack::new(FILE);
-    let mut attached = stack.spawn(&["up"]);
-    let ready = || {
-        let done = stack.run(&["ps", "--json"]);
-        let told = serde_json::from_str::<serde_json::Value>(&done.output);
-        done.status == Some(0) && told.is_ok_and(|status| status["state"] == "ready")
-    };
-    wait_for("everything to be ready", ready);
+    let (mut attached, said) = stack.spawn_heard(&["up"]);
+    // That the command knows of it, not only the engine: before, it ends with an error.
+    wait_for("everything to be ready", || {
+        let said = fs::read_to_string(&said).unwrap();
+        said.starts_with("http://127.0.0.1:") && said.contains('\n')
+    });
     let own: Vec<u64> = ["engine", "ingress", "shim"]
         .iter()
         .flat_map(|role| stack.own_processes(role))

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod alert_path;
 mod browser;
 mod builds;
 mod chat;
@@ -21,6 +22,7 @@ mod render;
 mod resilience;
 mod secrets;
 mod singletons;
+mod sinks;
 mod stack;
 mod static_files;
 mod sticky;

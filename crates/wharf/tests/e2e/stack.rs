@@ -165,6 +165,18 @@ impl Stack {
             .unwrap()
     }
 
+    /// Starts `wharf ARGUMENTS` and leaves it running; what it prints is in the file.
+    pub(crate) fn spawn_heard(&self, arguments: &[&str]) -> (Child, PathBuf) {
+        let path = self.temporary.path().join("said");
+        let child = self
+            .command(arguments)
+            .stdout(fs::File::create(&path).unwrap())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        (child, path)
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = wharf(&self.folder, arguments);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));

@@ -21,19 +21,21 @@ routes:
   - paths: { /: web }
 "#;
 
-fn telemetry(stack: &Stack) -> String {
+/// Where the telemetry of a project answers; starts its engine if none runs.
+pub(crate) fn telemetry(stack: &Stack) -> String {
     stack.ps()["telemetry_url"].as_str().unwrap().to_owned()
 }
 
+/// What a path answers, which has to be 200.
 #[track_caller]
-fn ask(url: &str, path: &str) -> Value {
+pub(crate) fn ask(url: &str, path: &str) -> Value {
     let answer = http::send(url, "GET", path, None).unwrap();
     assert_eq!(answer.status, 200, "{path}: {}", answer.body);
     answer.json()
 }
 
 /// The values of an instant query, by a label.
-fn values(url: &str, query: &str, label: &str) -> Vec<(String, f64)> {
+pub(crate) fn values(url: &str, query: &str, label: &str) -> Vec<(String, f64)> {
     let encoded: String = form_urlencoded::byte_serialize(query.as_bytes()).collect();
     let answer = ask(url, &format!("/api/v1/query?query={encoded}"));
     let result = answer["data"]["result"].as_array().unwrap().clone();
