@@ -81,7 +81,8 @@ pub(crate) struct Hints {
     pub(crate) metadata: Vec<(String, String)>,
 }
 
-/// Labels of structured metadata by which blocks can be left out: those that are never labels of a stream.
+/// Labels of structured metadata by which blocks can be left out: those that are hardly ever labels of a stream, for which the hint
+/// would say nothing.
 const METADATA: [&str; 3] = ["trace_id", "span_id", "request_id"];
 
 impl Pipeline {

@@ -203,7 +203,7 @@ impl Merge<'_> {
             for sealed in &stream.sealed {
                 self.add_sealed(&stream.labels, sealed.clone());
             }
-            let rows = copy(&stream.growing, &self.wanted);
+            let rows = copy(&stream.labels, &stream.growing, &self.wanted);
             self.add_rows(stream.labels.clone(), rows, stream.order);
         }
         for stream in snapshot.live {
@@ -229,7 +229,9 @@ impl Merge<'_> {
 
     fn add_sealed(&mut self, labels: &Labels, sealed: Arc<Sealed>) {
         let meta = sealed.meta;
-        if !self.wanted.overlaps(meta.min, meta.max) || !self.wanted.may_be_in(&sealed.filter) {
+        if !self.wanted.overlaps(meta.min, meta.max)
+            || !self.wanted.may_be_in(labels, &sealed.filter)
+        {
             return;
         }
         let key = self.key(meta.min, meta.max, meta.order, false);
@@ -296,7 +298,9 @@ impl Merge<'_> {
             streams += 1;
             for block in &stream.blocks {
                 let meta = block.meta;
-                if !self.wanted.overlaps(meta.min, meta.max) || !self.passes(&open, block)? {
+                if !self.wanted.overlaps(meta.min, meta.max)
+                    || !self.passes(&open, &stream.labels, block)?
+                {
                     continue;
                 }
                 let key = self.key(meta.min, meta.max, meta.order, false);
@@ -308,14 +312,19 @@ impl Merge<'_> {
         Ok(())
     }
 
-    /// Whether the filter of a block lets it pass.
-    fn passes(&mut self, open: &Open, block: &BlockRef) -> Result<bool, SourceError> {
+    /// Whether the filter of a block of a stream lets it pass.
+    fn passes(
+        &mut self,
+        open: &Open,
+        stream: &Labels,
+        block: &BlockRef,
+    ) -> Result<bool, SourceError> {
         if !self.wanted.asks_filters() {
             return Ok(true);
         }
         self.pulse.beat()?;
         match open.handle.filter(block) {
-            Ok(filter) => Ok(self.wanted.may_be_in(&filter)),
+            Ok(filter) => Ok(self.wanted.may_be_in(stream, &filter)),
             // The block may be sound nevertheless.
             Err(_) => Ok(true),
         }
@@ -331,7 +340,7 @@ impl Merge<'_> {
         let Some(mut rows) = rows_of(self.inner, &mut self.opener, &block)? else {
             return Ok(());
         };
-        let mut picked = self.wanted.of(&rows);
+        let mut picked = self.wanted.of(&labels, &rows);
         if self.backward() {
             picked.reverse();
         }

@@ -38,6 +38,7 @@ impl LogSource for Store {
                 && select
                     .metadata
                     .iter()
+                    .filter(|(name, _)| labels.get(name).is_none())
                     .all(|(name, value)| entry.metadata.get(name) == Some(value))
         };
         let mut entries: Vec<_> = self.0.iter().filter(wanted).collect();
