@@ -52,4 +52,29 @@ impl LogSource for Store {
         }
         Ok(())
     }
+
+    /// One stream after the other, the newest first.
+    fn visit_unordered(
+        &self,
+        select: LogSelect<'_>,
+        interrupt: &dyn Interrupt,
+        visit: &mut LogVisit<'_>,
+    ) -> Result<(), SourceError> {
+        let mut streams: Vec<&Labels> = self.0.iter().map(|(labels, _)| labels).collect();
+        streams.sort();
+        streams.dedup();
+        let select = LogSelect {
+            direction: Direction::Backward,
+            ..select
+        };
+        for stream in streams.into_iter().rev() {
+            self.visit(select, interrupt, &mut |labels, entry| {
+                if labels != stream {
+                    return ControlFlow::Continue(());
+                }
+                visit(labels, entry)
+            })?;
+        }
+        Ok(())
+    }
 }
