@@ -212,9 +212,13 @@ fn ask(dir: &Path, query: &str, end: i64, form: Form) -> Result<(), Box<dyn Erro
             result.stats.lines
         }
         Form::Number | Form::Range { .. } => {
-            let (start, step) = match form {
-                Form::Range { seconds } => (START, seconds * 1_000_000_000),
-                _ => (end, 0),
+            // Loki asks from one whole step to another, so that no line is left over.
+            let (start, end, step) = match form {
+                Form::Range { seconds } => {
+                    let step = seconds.max(1) * 1_000_000_000;
+                    (START, START + (end - START + step - 1) / step * step, step)
+                }
+                _ => (end, end, 0),
             };
             let params = MetricParams {
                 start,

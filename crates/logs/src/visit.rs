@@ -109,7 +109,8 @@ enum Source {
     File(Arc<ChunkFile>),
     /// A block, and how many of its wanted rows were given already.
     Block(Labels, Arc<Block>, usize),
-    Rows(Cursor),
+    /// Behind a pointer, for places in the heap are changed all the time.
+    Rows(Box<Cursor>),
 }
 
 /// Rows in the order in which they are given.
@@ -251,7 +252,7 @@ impl Merge<'_> {
         };
         let Some(first) = cursor.row() else { return };
         let key = self.key(first.nanos, first.nanos, order, true);
-        self.add(key, Source::Rows(cursor));
+        self.add(key, Source::Rows(Box::new(cursor)));
     }
 
     fn run(&mut self, visit: &mut LogVisit<'_>) -> Result<(), SourceError> {
@@ -371,7 +372,7 @@ impl Merge<'_> {
             };
             let open = self.order == Order::Time;
             let key = Key { time, open, ..key };
-            self.add(key, Source::Rows(cursor));
+            self.add(key, Source::Rows(Box::new(cursor)));
         }
         Ok(())
     }
@@ -383,7 +384,7 @@ impl Merge<'_> {
     /// Gives rows for as long as nothing else comes before them.
     fn give(
         &mut self,
-        mut cursor: Cursor,
+        mut cursor: Box<Cursor>,
         mut key: Key,
         entry: &mut LogEntry,
         visit: &mut LogVisit<'_>,
@@ -405,7 +406,7 @@ impl Merge<'_> {
         }
         let Cursor {
             labels, rows, more, ..
-        } = cursor;
+        } = *cursor;
         self.opener.reuse(rows);
         if let Some((block, given)) = more {
             // Nothing of it comes before what was given last.
