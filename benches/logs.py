@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """The store of log lines with 1 GiB of JSON lines: pushing them, what they take, and finding some of them again.
 
-The lines are made up, always the same: 24 streams, each line with a trace id, a path, a duration. Each question is asked by a
-process of its own, so that its memory is its own, too. `zstdcat` with `grep` and `jq` answers the same questions from one compressed
-file, and Loki if `--loki` names its program. CPU seconds count where the machine is not quiet; the times are medians.
+The lines are made up, always the same: 24 streams, each line with a trace id, a path, a duration. Each question is one of LogQL, asked
+as the engine's API asks it, by a process of its own, so that its memory is its own, too. `zstdcat` with `grep` and `jq` answers the same
+questions from one compressed file, and Loki, in the same words, if `--loki` names its program. CPU seconds count where the machine is
+not quiet; the times are medians.
 
 Exit status 1 if pushing or a question takes 100 MB of memory, or a needle 0.3 s: what the project promises.
 """
@@ -98,52 +99,101 @@ def measure(program, folder, options):
 
     print()
     table = Table()
-    questions = [
-        ("needle", f"needle, a trace id ({needle})", needle),
-        ("needle", "needle that is nowhere", ABSENT),
-        ("needle", "needle `abc-123`", "abc-123"),
-        ("json", "status of 500 or more, one service", None),
-        ("rate", "lines a minute of 24 streams", None),
-        ("tail", "the last 1,000 lines", None),
-    ]
-    for what, title, text in questions:
+    questions = questions_of(made["lines"], needle)
+    for what, title, query, form, _ in questions:
         took, cpus, peaks = [], [], []
         for _ in range(options.runs):
-            out, cpu = run(program, "ask", store, what, *([text] if text else []))
+            out, cpu = run(program, "ask", store, query, str(made["lines"]), *form)
             answer = json.loads(out)
             took.append(answer["millis"])
             cpus.append(cpu)
             peaks.append(answer["peak"])
         took = statistics.median(took)
         kept &= max(peaks) < PROMISED_BYTES and (what != "needle" or took < PROMISED_MILLIS)
-        table.row("wharf", title, answer["found"], took / 1000, statistics.median(cpus), max(peaks))
-    peers(table, packed, needle)
+        table.row("wharf", title, found_of(form, answer["found"]), took / 1000, statistics.median(cpus), max(peaks))
+    for _, title, _, _, script in questions:
+        if script:
+            found, took, cpu = pipe(f'zstdcat "$1" | {script}', packed)
+            table.row("zstdcat, grep, jq", title, found, took, cpu)
     if options.loki:
-        beside_loki(table, options.loki, folder, lines, needle, made)
+        beside_loki(table, options.loki, folder, lines, questions, made)
     print("kept" if kept else "NOT kept: under 100 MB of memory, needles under 0.3 s")
     return 0 if kept else 1
 
 
-def peers(table, packed, needle):
-    scripts = [
-        ("needle", 'zstdcat "$1" | grep -cF "$2"', [needle]),
-        ("needle that is nowhere", 'zstdcat "$1" | grep -cF "$2" || true', [ABSENT]),
+def questions_of(lines, needle):
+    """What is asked: its kind, its title, the query, what it is to be answered with, and what a shell does for it behind `zstdcat`."""
+    hours = lines * STEP // 3_600_000_000_000 + 1
+    everything, minutes = '{service=~".+"}', ("range", "60")
+    # So many a second, summed over the minutes.
+    bars = """cut -d: -f1-2 | sort | uniq -c | awk '{ s += $1 } END { printf "%.1f\\n", s / 60 }'"""
+    return [
+        ("needle", f"needle, a trace id ({needle})", f'{everything} |= "{needle}"', ("lines",), f"grep -cF {needle}"),
+        ("needle", "needle that is nowhere", f'{everything} |= "{ABSENT}"', ("lines",), f"grep -cF {ABSENT} || true"),
+        ("needle", "needle `abc-123`", f'{everything} |= "abc-123"', ("lines",), None),
         (
+            "json",
             "status of 500 or more, one service",
-            """zstdcat "$1" | grep -F '"service":"api"' | jq -c 'select(.status >= 500)' | wc -l""",
-            [],
+            f'sum(count_over_time({{service="api"}} | json | status >= 500 [{hours}h]))',
+            ("number",),
+            """grep -F '"service":"api"' | jq -c 'select(.status >= 500)' | wc -l""",
         ),
+        (
+            "json",
+            "status of 503",
+            f'sum(count_over_time({everything} | json | status="503" [{hours}h]))',
+            ("number",),
+            "jq -c 'select(.status == 503)' | wc -l",
+        ),
+        (
+            "json",
+            "lines of one client",
+            f'{everything} | json | client="10.1.2.3"',
+            ("lines",),
+            """jq -c 'select(.client == "10.1.2.3")' | wc -l""",
+        ),
+        (
+            "json",
+            "the longest request of one service each 5 minutes",
+            'max(max_over_time({service="api"} | json | unwrap duration_ms [5m]) by (level))',
+            ("range", "300"),
+            """grep -F '"service":"api"' | jq -r '[.time[0:14] + (.time[14:16] | tonumber / 5 | floor | tostring), .duration_ms] | @tsv' |
+                awk '$2 > m[$1] { m[$1] = $2 } END { for (t in m) s += m[t]; printf "%.1f\\n", s }'""",
+        ),
+        (
+            "rate",
+            "orders a second by level, each minute",
+            f'sum by (level) (rate({everything} |= "/orders" [1m]))',
+            minutes,
+            f"""grep -F /orders | jq -r '.level + " " + .time' | {bars}""",
+        ),
+        (
+            "rate",
+            "orders a second by the status in JSON, each minute",
+            f'sum by (status) (rate({everything} |= "/orders" | json [1m]))',
+            minutes,
+            f"""grep -F /orders | jq -r '(.status | tostring) + " " + .time' | {bars}""",
+        ),
+        (
+            "rate",
+            "lines a minute of 24 streams",
+            f"sum by (level, service, replica) (count_over_time({everything}[1m]))",
+            minutes,
+            None,
+        ),
+        ("tail", "the last 1,000 lines", everything, ("lines", "1000"), None),
     ]
-    for title, script, arguments in scripts:
-        found, took, cpu = pipe(script, packed, *arguments)
-        table.row("zstdcat, grep, jq", title, found, took, cpu)
 
 
-def beside_loki(table, program, folder, lines, needle, made):
+def found_of(form, found):
+    """Lines, the number, or the sum of all numbers of a range, which others may cut at other moments."""
+    return f"{found:,.1f}" if form[0] == "range" else f"{found:,.0f}"
+
+
+def beside_loki(table, program, folder, lines, questions, made):
     place = folder / "loki"
     place.mkdir()
     end = START + made["lines"] * STEP
-    hours = (end - START) // 3_600_000_000_000 + 1
     with Loki(program, place) as loki:
         before, begin = loki.cpu(), time.perf_counter()
         with lines.open("rb") as file:
@@ -151,18 +201,20 @@ def beside_loki(table, program, folder, lines, needle, made):
         loki.flush()
         table.row("loki", "all lines pushed and flushed", made["lines"], time.perf_counter() - begin, loki.cpu() - before, loki.peak())
         stored = loki.stored()
-        span = {"start": START, "end": end, "limit": 5000}
-        for title, text in [("needle, a trace id", needle), ("needle that is nowhere", ABSENT)]:
-            result, took, cpu = loki.query("query_range", query=f'{{service=~".+"}} |= "{text}"', **span)
-            table.row("loki", title, sum(len(stream["values"]) for stream in result), took, cpu, loki.peak())
-        errors = f'sum(count_over_time({{service="api"}} | json | status >= 500 [{hours}h]))'
-        result, took, cpu = loki.query("query", query=errors, time=end)
-        found = result[0]["value"][1] if result else 0
-        table.row("loki", "status of 500 or more, one service", found, took, cpu, loki.peak())
-        rate = 'sum by (level, service, replica) (count_over_time({service=~".+"}[1m]))'
-        result, took, cpu = loki.query("query_range", query=rate, step=60, **span)
-        found = sum(int(value) for series in result for _, value in series["values"])
-        table.row("loki", "lines a minute of 24 streams", found, took, cpu, loki.peak())
+        span = {"start": START, "end": end}
+        for _, title, query, form, _ in questions:
+            match form:
+                case ("lines", *limit):
+                    limit = limit[0] if limit else 5000
+                    result, took, cpu = loki.query("query_range", query=query, limit=limit, **span)
+                    found = sum(len(stream["values"]) for stream in result)
+                case ("number",):
+                    result, took, cpu = loki.query("query", query=query, time=end)
+                    found = sum(float(series["value"][1]) for series in result)
+                case (_, seconds):
+                    result, took, cpu = loki.query("query_range", query=query, step=seconds, **span)
+                    found = sum(float(value) for series in result for _, value in series["values"])
+            table.row("loki", title, found_of(form, found), took, cpu, loki.peak())
     print(f"\nloki: {made['bytes'] / stored:.1f} to 1")
 
 

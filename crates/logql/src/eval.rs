@@ -5,8 +5,12 @@ mod binary;
 mod grid;
 mod logs;
 mod metric;
+mod panes;
 mod range;
+mod shape;
+mod timeline;
 mod vector;
+mod windows;
 
 use std::ops::ControlFlow;
 
@@ -49,16 +53,25 @@ pub struct Stats {
 /// How many lines between two looks at whether anybody still waits.
 const CHECK_EVERY: u64 = 4096;
 
+/// In which order entries are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Time,
+    /// Whatever costs the store least.
+    Any,
+}
+
 /// Visits entries, counts them, and asks now and then whether to go on.
 fn visit(
     source: &dyn LogSource,
     select: LogSelect<'_>,
+    order: Order,
     interrupt: &dyn Interrupt,
     stats: &mut Stats,
     mut each: impl FnMut(&Labels, &LogEntry, &mut Stats) -> Result<ControlFlow<()>, EvalError>,
 ) -> Result<(), EvalError> {
     let mut failure = None;
-    source.visit(select, interrupt, &mut |stream, entry| {
+    let mut look = |stream: &Labels, entry: &LogEntry| {
         stats.lines += 1;
         stats.bytes += (entry.line.len() + entry.metadata.as_bytes().len()) as u64;
         if stats.lines.is_multiple_of(CHECK_EVERY)
@@ -74,7 +87,11 @@ fn visit(
                 ControlFlow::Break(())
             }
         }
-    })?;
+    };
+    match order {
+        Order::Time => source.visit(select, interrupt, &mut look)?,
+        Order::Any => source.visit_unordered(select, interrupt, &mut look)?,
+    }
     failure.map_or(Ok(()), Err)
 }
 

@@ -34,6 +34,8 @@ struct Added {
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
     base: Labels,
+    /// Names of metadata that lines of this stream had, at these places, and that the stream has not.
+    plain: Vec<String>,
     /// Only the first `live` count; the others are buffers for later.
     added: Vec<Added>,
     live: usize,
@@ -47,21 +49,45 @@ pub(crate) struct Fields {
 impl Fields {
     /// Begins a line.
     pub(crate) fn begin(&mut self, stream: &Labels, metadata: &Labels) {
-        self.base = stream.clone();
+        // Lines of one stream often follow each other.
+        if !std::ptr::eq(self.base.as_bytes(), stream.as_bytes()) {
+            self.base = stream.clone();
+            self.plain.clear();
+        }
         self.live = 0;
         self.removed.clear();
         self.error = Cow::Borrowed("");
         self.details.clear();
-        for (name, value) in metadata {
+        for (place, (name, value)) in metadata.iter().enumerate() {
+            if self.plain.get(place).is_some_and(|plain| plain == name) {
+                self.set(name, value, Origin::Metadata);
+                continue;
+            }
             match name {
                 ERROR => self.error = Cow::Owned(value.to_owned()),
                 ERROR_DETAILS => value.clone_into(&mut self.details),
                 name if self.base_has(name) => {
                     self.set(&format!("{name}{EXTRACTED}"), value, Origin::Metadata);
                 }
-                name => self.set(name, value, Origin::Metadata),
+                name => {
+                    self.set(name, value, Origin::Metadata);
+                    self.note_plain(place, name);
+                }
             }
         }
+    }
+
+    fn note_plain(&mut self, place: usize, name: &str) {
+        if place == self.plain.len() {
+            self.plain.push(name.to_owned());
+        } else if let Some(plain) = self.plain.get_mut(place) {
+            name.clone_into(plain);
+        }
+    }
+
+    /// The stream's labels.
+    pub(crate) fn base(&self) -> &Labels {
+        &self.base
     }
 
     /// Whether the stream has it.
@@ -375,6 +401,31 @@ mod tests {
         assert_eq!(fields.metadata().to_string(), r#"{level_extracted="warn"}"#);
         assert_eq!(fields.parsed().to_string(), r#"{trace_id="2"}"#);
         assert_eq!(fields.stream().to_string(), r#"{app="a", level="info"}"#);
+    }
+
+    #[test]
+    fn streams_that_follow_each_other_are_told_apart() {
+        let mut fields = Fields::default();
+        let metadata = |names: [&str; 2]| Labels::from_pairs(names.map(|name| (name, "m")));
+        let streams = ["a", "b", "c"].map(|name| Labels::from_pairs([(name, "s")]));
+        for stream in [0, 0, 1, 2, 0] {
+            for names in [["a", "b"], ["a", "c"], ["__error__", "b"], ["b", "c"]] {
+                let stream = &streams[stream];
+                fields.begin(stream, &metadata(names));
+                let expected = names.map(|name| match stream.get(name) {
+                    Some(_) => format!("{name}_extracted"),
+                    None => name.to_owned(),
+                });
+                for name in expected.iter().filter(|name| *name != ERROR) {
+                    assert_eq!(fields.get(name), Some("m"), "{stream} {names:?}");
+                }
+                for (name, value) in stream {
+                    assert_eq!(fields.get(name), Some(value), "{stream} {names:?}");
+                }
+                let error = if names[0] == ERROR { "m" } else { "" };
+                assert_eq!(fields.error(), error);
+            }
+        }
     }
 
     #[test]

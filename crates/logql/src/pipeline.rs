@@ -14,6 +14,7 @@ use crate::stage::decolorize::decolorize;
 use crate::stage::json_path::{self, Extractor};
 use crate::stage::label_filter::LabelTest;
 use crate::stage::line_filter::{LineTest, contained};
+use crate::stage::needed::Needed;
 use crate::stage::pattern::Pattern;
 use crate::stage::regexp::{self, RegexpParser};
 use crate::stage::{json, logfmt};
@@ -33,11 +34,15 @@ pub(crate) struct Pipeline {
 
 enum Step {
     Line(LineTest),
-    Json(Early),
+    Json {
+        texts: Vec<Needed>,
+        early: Early,
+    },
     JsonPaths(Vec<Extractor>),
     Logfmt {
         strict: bool,
         keep_empty: bool,
+        texts: Vec<Needed>,
         early: Early,
     },
     LogfmtSome {
@@ -81,7 +86,8 @@ pub(crate) struct Hints {
     pub(crate) metadata: Vec<(String, String)>,
 }
 
-/// Labels of structured metadata by which blocks can be left out: those that are never labels of a stream.
+/// Labels of structured metadata by which blocks can be left out: those that are hardly ever labels of a stream, for which the hint
+/// would say nothing.
 const METADATA: [&str; 3] = ["trace_id", "span_id", "request_id"];
 
 impl Pipeline {
@@ -114,6 +120,7 @@ impl Pipeline {
                 }
             }
         };
+        need_texts(&mut steps);
         if matches!(wanted, Wanted::All) {
             look_ahead(&mut steps);
         }
@@ -156,7 +163,10 @@ impl Pipeline {
                         return None;
                     }
                 }
-                Step::Json(early) => {
+                Step::Json { texts, early } => {
+                    if !texts.iter().all(|text| text.may_become(fields, &line)) {
+                        return None;
+                    }
                     let passes = early.passes(fields, |fields, wanted| {
                         json::extract(&line, fields, wanted, scratch);
                     });
@@ -168,8 +178,12 @@ impl Pipeline {
                 Step::Logfmt {
                     strict,
                     keep_empty,
+                    texts,
                     early,
                 } => {
+                    if !texts.iter().all(|text| text.may_become(fields, &line)) {
+                        return None;
+                    }
                     let (strict, keep_empty) = (*strict, *keep_empty);
                     let passes = early.passes(fields, |fields, wanted| {
                         logfmt::extract(&line, strict, keep_empty, fields, wanted, scratch);
@@ -290,12 +304,40 @@ fn with_plain(names: Vec<String>) -> Vec<String> {
     all
 }
 
+/// Lets parsers know the values for which filters ask that follow them at once: most lines have none of them, and are not parsed.
+fn need_texts(steps: &mut [Step]) {
+    for at in 0..steps.len() {
+        let (before, after) = steps.split_at_mut(at + 1);
+        let (texts, unchanged) = match &mut before[at] {
+            Step::Json { texts, .. } => (texts, json::is_unchanged as fn(&str) -> bool),
+            Step::Logfmt { texts, .. } => (texts, logfmt::is_unchanged as fn(&str) -> bool),
+            _ => continue,
+        };
+        let mut found = Vec::new();
+        for step in after {
+            match step {
+                Step::Label(test) => test.equalities(&mut found),
+                Step::Line(_) => {}
+                _ => break,
+            }
+        }
+        found.retain(|(name, value)| {
+            ![ERROR, ERROR_DETAILS, PRESERVE_ERROR].contains(&name.as_str()) && unchanged(value)
+        });
+        texts.extend(
+            found
+                .into_iter()
+                .map(|(name, value)| Needed::new(name, value)),
+        );
+    }
+}
+
 /// Lets parsers know the filters that follow them at once.
 fn look_ahead(steps: &mut [Step]) {
     for at in 0..steps.len() {
         let (before, after) = steps.split_at_mut(at + 1);
         let early = match &mut before[at] {
-            Step::Json(early) | Step::Logfmt { early, .. } => early,
+            Step::Json { early, .. } | Step::Logfmt { early, .. } => early,
             _ => continue,
         };
         let mut names = Vec::new();
@@ -324,7 +366,10 @@ fn steps(stages: &[Stage]) -> Result<Vec<Step>, ParseError> {
 fn step(stage: &Stage) -> Result<Step, String> {
     Ok(match stage {
         Stage::Line(filter) => Step::Line(LineTest::new(filter)?),
-        Stage::Json(fields) if fields.is_empty() => Step::Json(Early::default()),
+        Stage::Json(fields) if fields.is_empty() => Step::Json {
+            texts: Vec::new(),
+            early: Early::default(),
+        },
         Stage::Json(fields) => {
             let extractors: Result<_, String> = fields
                 .iter()
@@ -340,6 +385,7 @@ fn step(stage: &Stage) -> Result<Step, String> {
         Stage::Logfmt(logfmt) if logfmt.fields.is_empty() => Step::Logfmt {
             strict: logfmt.strict,
             keep_empty: logfmt.keep_empty,
+            texts: Vec::new(),
             early: Early::default(),
         },
         Stage::Logfmt(logfmt) => Step::LogfmtSome {

@@ -7,5 +7,6 @@ pub(crate) mod json_path;
 pub(crate) mod label_filter;
 pub(crate) mod line_filter;
 pub(crate) mod logfmt;
+pub(crate) mod needed;
 pub(crate) mod pattern;
 pub(crate) mod regexp;

@@ -4,24 +4,24 @@
 //! logs_load generate BYTES FILE         lines of JSON as services write them, always the same, of 24 streams
 //! logs_load generate BYTES FILE N       the same of as many replicas: 12 streams of each
 //! logs_load ingest DIR FILE             pushes them, 512 a batch, with their trace id as metadata
-//! logs_load ask DIR needle TEXT         lines that contain a text
-//! logs_load ask DIR json                lines whose status is 500 or more, of one service
-//! logs_load ask DIR rate                lines a minute of each stream
-//! logs_load ask DIR tail                the last 1,000 lines
+//! logs_load ask DIR QUERY LINES lines [LIMIT]      the newest lines for which a query of LogQL asks, 5,000 or so many
+//! logs_load ask DIR QUERY LINES number             numbers at the end
+//! logs_load ask DIR QUERY LINES range SECONDS      numbers over all of the time, one in so many seconds
 //! ```
 //!
-//! Each prints one JSON object.
+//! `LINES` is how many were generated, which tells the end. Each prints one JSON object. Questions are asked as the engine asks them:
+//! through the parser and the evaluator of LogQL.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
+use wharf_logql::{Limits, LogParams, MetricParams, MetricResult, log_query, metric_query};
 use wharf_logs::{Batch, LogStore, Options};
-use wharf_signal::{Direction, Labels, LogEntry, LogSelect, LogSource, Matcher};
+use wharf_signal::{Direction, Labels, LogEntry};
 
 /// 2026-01-01T00:00:00Z.
 const START: i64 = 1_767_225_600_000_000_000;
@@ -38,8 +38,21 @@ fn main() -> Result<(), Box<dyn Error>> {
             generate(bytes.parse()?, file.as_ref(), replicas.parse()?)
         }
         ["ingest", dir, file] => ingest(dir.as_ref(), file.as_ref()),
-        ["ask", dir, "needle", text] => ask(dir.as_ref(), "needle", text),
-        ["ask", dir, what @ ("json" | "rate" | "tail")] => ask(dir.as_ref(), what, ""),
+        ["ask", dir, query, lines, ref form @ ..] => {
+            let form = match form {
+                ["lines"] => Form::Lines { limit: MAX_LINES },
+                ["lines", limit] => Form::Lines {
+                    limit: limit.parse()?,
+                },
+                ["number"] => Form::Number,
+                ["range", seconds] => Form::Range {
+                    seconds: seconds.parse()?,
+                },
+                _ => return Err("lines, number or range?".into()),
+            };
+            let end = START + lines.parse::<i64>()? * STEP;
+            ask(dir.as_ref(), query, end, form)
+        }
         _ => Err("see the head of this example for what it can do".into()),
     }
 }
@@ -175,73 +188,74 @@ fn ingest(dir: &Path, file: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn ask(dir: &Path, what: &str, text: &str) -> Result<(), Box<dyn Error>> {
+/// Lines that a question may be answered with; the API's limit.
+const MAX_LINES: usize = 5_000;
+
+/// Asks as the engine's API of Loki does it, over all lines.
+fn ask(dir: &Path, query: &str, end: i64, form: Form) -> Result<(), Box<dyn Error>> {
     let (store, _) = LogStore::open(dir, Options::default())?;
-    let matchers = match what {
-        "json" => vec![Matcher::equal("service", "api")],
-        _ => Vec::new(),
-    };
-    let contains: Vec<String> = match what {
-        "needle" => vec![text.to_owned()],
-        _ => Vec::new(),
-    };
-    let direction = match what {
-        "needle" | "tail" => Direction::Backward,
-        _ => Direction::Forward,
-    };
-    let select = LogSelect {
-        matchers: &matchers,
-        start: i64::MIN,
-        end: i64::MAX,
-        direction,
-        contains: &contains,
-        metadata: &[],
-    };
-    let mut found = 0u64;
-    let mut minutes: HashMap<Labels, BTreeMap<i64, u64>> = HashMap::new();
-    // The stream of the last line, and its counts.
-    let mut run: Option<(Labels, BTreeMap<i64, u64>)> = None;
     let begin = Instant::now();
-    let mut visit = |labels: &Labels, entry: &LogEntry| {
-        match what {
-            "needle" => found += u64::from(entry.line.contains(text)),
-            "json" => {
-                let status = field(&entry.line, "status").and_then(|s| s.parse().ok());
-                found += u64::from(status.is_some_and(|s: u16| s >= 500));
-            }
-            "tail" => found += 1,
-            _ => {
-                found += 1;
-                let same = |(l, _): &(Labels, _)| std::ptr::eq(l.as_bytes(), labels.as_bytes());
-                if !run.as_ref().is_some_and(same) {
-                    if let Some((labels, counts)) = run.take() {
-                        minutes.insert(labels, counts);
-                    }
-                    let counts = minutes.remove(labels).unwrap_or_default();
-                    run = Some((labels.clone(), counts));
-                }
-                if let Some((_, counts)) = &mut run {
-                    *counts.entry(entry.nanos / 60_000_000_000).or_default() += 1;
-                }
-            }
+    let expr = wharf_logql::parse(query)?;
+    let (mut found, mut points) = (0.0, 0);
+    let looked_at = match form {
+        Form::Lines { limit } => {
+            let params = LogParams {
+                start: START,
+                end,
+                limit,
+                direction: Direction::Backward,
+                interval: 0,
+                now: end,
+            };
+            let result = log_query(&store, &expr, &params, &())?;
+            found = result.lines.len() as f64;
+            result.stats.lines
         }
-        if what == "tail" && found == 1000 {
-            return ControlFlow::Break(());
+        Form::Number | Form::Range { .. } => {
+            // Loki asks from one whole step to another, so that no line is left over.
+            let (start, end, step) = match form {
+                Form::Range { seconds } => {
+                    let step = seconds.max(1) * 1_000_000_000;
+                    (START, START + (end - START + step - 1) / step * step, step)
+                }
+                _ => (end, end, 0),
+            };
+            let params = MetricParams {
+                start,
+                end,
+                step,
+                now: end,
+            };
+            let (result, stats) = metric_query(&store, &expr, &params, &Limits::default(), &())?;
+            let samples: Vec<f64> = match result {
+                MetricResult::Scalar(sample) => vec![sample.v],
+                MetricResult::Vector(samples) => samples.iter().map(|(_, s)| s.v).collect(),
+                MetricResult::Matrix(series) => {
+                    let samples = series.iter().flat_map(|series| &series.samples);
+                    samples.map(|sample| sample.v).collect()
+                }
+            };
+            points = samples.len();
+            found += samples.iter().sum::<f64>();
+            stats.lines
         }
-        ControlFlow::Continue(())
     };
-    match what {
-        "rate" | "json" => store.visit_unordered(select, &(), &mut visit)?,
-        _ => store.visit(select, &(), &mut visit)?,
-    }
-    minutes.extend(run);
     let took = begin.elapsed().as_secs_f64() * 1000.0;
     let memory = status_bytes("VmHWM");
     say(&format!(
-        "{{\"found\":{found},\"points\":{},\"millis\":{took:.1},\"peak\":{memory}}}",
-        minutes.values().map(BTreeMap::len).sum::<usize>()
+        "{{\"found\":{found},\"points\":{points},\"lines\":{looked_at},\"millis\":{took:.1},\"peak\":{memory}}}"
     ));
     Ok(())
+}
+
+/// What a question is answered with.
+enum Form {
+    /// The newest lines.
+    Lines { limit: usize },
+    /// A number of each series, at the end.
+    Number,
+    /// A number at each step, from the first line to the end.
+    Range { seconds: i64 },
 }
 
 /// A size out of `/proc/self/status`, in bytes.

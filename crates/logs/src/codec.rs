@@ -113,14 +113,23 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn labels(&mut self) -> Result<Labels, Damaged> {
-        let mut pairs = Vec::with_capacity(8);
-        for _ in 0..self.count(2)? {
-            pairs.push((self.text()?, self.text()?));
-        }
-        if !pairs.is_sorted_by(|a, b| a.0 < b.0) {
+        let count = self.count(2)?;
+        let mut read = 0;
+        let mut before: Option<&str> = None;
+        let pairs = (0..count).map_while(|_| {
+            let pair = (self.text().ok()?, self.text().ok()?);
+            if before.is_some_and(|before| before >= pair.0) {
+                return None;
+            }
+            before = Some(pair.0);
+            read += 1;
+            Some(pair)
+        });
+        let labels = Labels::from_sorted(pairs);
+        if read < count {
             return Err(Damaged);
         }
-        Ok(Labels::from_sorted(pairs))
+        Ok(labels)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which entries of a block a query wants, as far as the store can tell.
 
 use memchr::memmem::Finder;
+use wharf_signal::Labels;
 
 use crate::filter;
 use crate::rows::{Row, Rows};
@@ -11,7 +12,7 @@ pub(crate) struct Wanted<'a> {
     end: i64,
     /// In every line; the longest first.
     texts: Vec<(&'a str, Finder<'a>)>,
-    /// Among the metadata.
+    /// Among the metadata, unless the stream has a label of the name.
     metadata: &'a [(String, String)],
 }
 
@@ -44,17 +45,24 @@ impl<'a> Wanted<'a> {
         !self.texts.is_empty() || !self.metadata.is_empty()
     }
 
-    /// Whether a block with this filter may have something.
-    pub(crate) fn may_be_in(&self, filter: &[u8]) -> bool {
+    /// Whether a block of a stream with this filter may have something.
+    pub(crate) fn may_be_in(&self, stream: &Labels, filter: &[u8]) -> bool {
+        let mut metadata = self.metadata_in(stream);
         self.texts.iter().all(|(t, _)| filter::may_hold(filter, t))
-            && self
-                .metadata
-                .iter()
-                .all(|(_, v)| filter::may_hold(filter, v))
+            && metadata.all(|(_, v)| filter::may_hold(filter, v))
     }
 
-    /// The wanted rows of those that are ordered by time.
-    pub(crate) fn of(&self, rows: &Rows) -> Vec<Row> {
+    /// What the metadata of a stream's entries has to have.
+    fn metadata_in<'w>(
+        &self,
+        stream: &'w Labels,
+    ) -> impl Iterator<Item = &'a (String, String)> + use<'a, 'w> {
+        let metadata = self.metadata.iter();
+        metadata.filter(|(name, _)| stream.get(name).is_none())
+    }
+
+    /// The wanted rows of those of a stream, which are ordered by time.
+    pub(crate) fn of(&self, stream: &Labels, rows: &Rows) -> Vec<Row> {
         let all = rows.between(self.start, self.end);
         let mut picked = match self.texts.split_first() {
             None => all.to_vec(),
@@ -67,16 +75,15 @@ impl<'a> Wanted<'a> {
                 picked
             }
         };
-        if !self.metadata.is_empty() {
-            picked.retain(|row| self.has_metadata(rows, *row));
+        let metadata: Vec<_> = self.metadata_in(stream).collect();
+        if !metadata.is_empty() {
+            picked.retain(|row| {
+                let labels = rows.metadata(*row);
+                let mut wanted = metadata.iter();
+                wanted.all(|(name, value)| labels.value(name) == value)
+            });
         }
         picked
-    }
-
-    fn has_metadata(&self, rows: &Rows, row: Row) -> bool {
-        let labels = rows.metadata(row);
-        let mut wanted = self.metadata.iter();
-        wanted.all(|(name, value)| labels.value(name) == value)
     }
 }
 
@@ -143,7 +150,7 @@ mod tests {
                 rows.push(*nanos, line, &[]).expect("room");
             }
             let wanted = Wanted::new(start, start + length, &texts, &[]);
-            let found: Vec<_> = wanted.of(&rows).iter().map(|r| (r.nanos, rows.line(*r).to_owned())).collect();
+            let found: Vec<_> = wanted.of(&Labels::empty(), &rows).iter().map(|r| (r.nanos, rows.line(*r).to_owned())).collect();
             lines.sort_by_key(|(nanos, _)| *nanos);
             lines.retain(|(nanos, line)| (start..start + length).contains(nanos) && texts.iter().all(|t| line.contains(t.as_str())));
             prop_assert_eq!(found, lines);

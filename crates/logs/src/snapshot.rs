@@ -43,7 +43,7 @@ impl Inner {
             live.push(LiveStream {
                 labels: labels.clone(),
                 sealed: sealed.cloned().collect(),
-                growing: copy(&stream.growing, wanted),
+                growing: copy(labels, &stream.growing, wanted),
             });
         }
         let files = state.files.iter();
@@ -92,9 +92,9 @@ impl Inner {
     }
 }
 
-/// The wanted rows, in their order, as rows of their own.
-pub(crate) fn copy(rows: &Rows, wanted: &Wanted<'_>) -> Rows {
-    Rows::copy_of(rows, &wanted.of(rows))
+/// The wanted rows of a stream, in their order, as rows of their own.
+pub(crate) fn copy(stream: &Labels, rows: &Rows, wanted: &Wanted<'_>) -> Rows {
+    Rows::copy_of(rows, &wanted.of(stream, rows))
 }
 
 /// Asks now and then whether the query may go on.

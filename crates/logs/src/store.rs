@@ -14,6 +14,7 @@ use crate::chunk::ChunkFile;
 use crate::damage::{Damage, lock};
 use crate::head::{Frozen, Head};
 use crate::indexes::Indexes;
+use crate::listen::Listeners;
 use crate::open::{self, Opened};
 use crate::options::Options;
 use crate::push;
@@ -37,6 +38,7 @@ pub(crate) struct Inner {
     pub(crate) installing: Mutex<()>,
     pub(crate) indexes: Indexes,
     pub(crate) damage: Mutex<Damage>,
+    pub(crate) listeners: Listeners,
     /// The lock of the folder, for as long as the store lives.
     _lock: Lock,
 }
@@ -180,6 +182,7 @@ impl LogStore {
             installing: Mutex::new(()),
             indexes: Indexes::default(),
             damage: Mutex::new(damage),
+            listeners: Listeners::default(),
             _lock: lock,
         };
         Ok((Self(Arc::new(inner)), recovery))
@@ -211,6 +214,9 @@ impl LogStore {
                 state.head.bytes() > options.head_bytes || state.wal.bytes() > options.wal_bytes;
             (pushed?, full && state.trouble.is_none())
         };
+        if pushed.entries > 0 {
+            self.0.listeners.tell();
+        }
         if full && let Err(why) = self.0.cut() {
             // The lines are in the log and in memory; `health` says why they stay there.
             lock(&self.0.state).trouble = Some(why);

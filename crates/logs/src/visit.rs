@@ -109,7 +109,8 @@ enum Source {
     File(Arc<ChunkFile>),
     /// A block, and how many of its wanted rows were given already.
     Block(Labels, Arc<Block>, usize),
-    Rows(Cursor),
+    /// Behind a pointer, for places in the heap are changed all the time.
+    Rows(Box<Cursor>),
 }
 
 /// Rows in the order in which they are given.
@@ -203,7 +204,7 @@ impl Merge<'_> {
             for sealed in &stream.sealed {
                 self.add_sealed(&stream.labels, sealed.clone());
             }
-            let rows = copy(&stream.growing, &self.wanted);
+            let rows = copy(&stream.labels, &stream.growing, &self.wanted);
             self.add_rows(stream.labels.clone(), rows, stream.order);
         }
         for stream in snapshot.live {
@@ -229,7 +230,9 @@ impl Merge<'_> {
 
     fn add_sealed(&mut self, labels: &Labels, sealed: Arc<Sealed>) {
         let meta = sealed.meta;
-        if !self.wanted.overlaps(meta.min, meta.max) || !self.wanted.may_be_in(&sealed.filter) {
+        if !self.wanted.overlaps(meta.min, meta.max)
+            || !self.wanted.may_be_in(labels, &sealed.filter)
+        {
             return;
         }
         let key = self.key(meta.min, meta.max, meta.order, false);
@@ -249,7 +252,7 @@ impl Merge<'_> {
         };
         let Some(first) = cursor.row() else { return };
         let key = self.key(first.nanos, first.nanos, order, true);
-        self.add(key, Source::Rows(cursor));
+        self.add(key, Source::Rows(Box::new(cursor)));
     }
 
     fn run(&mut self, visit: &mut LogVisit<'_>) -> Result<(), SourceError> {
@@ -296,7 +299,9 @@ impl Merge<'_> {
             streams += 1;
             for block in &stream.blocks {
                 let meta = block.meta;
-                if !self.wanted.overlaps(meta.min, meta.max) || !self.passes(&open, block)? {
+                if !self.wanted.overlaps(meta.min, meta.max)
+                    || !self.passes(&open, &stream.labels, block)?
+                {
                     continue;
                 }
                 let key = self.key(meta.min, meta.max, meta.order, false);
@@ -308,14 +313,19 @@ impl Merge<'_> {
         Ok(())
     }
 
-    /// Whether the filter of a block lets it pass.
-    fn passes(&mut self, open: &Open, block: &BlockRef) -> Result<bool, SourceError> {
+    /// Whether the filter of a block of a stream lets it pass.
+    fn passes(
+        &mut self,
+        open: &Open,
+        stream: &Labels,
+        block: &BlockRef,
+    ) -> Result<bool, SourceError> {
         if !self.wanted.asks_filters() {
             return Ok(true);
         }
         self.pulse.beat()?;
         match open.handle.filter(block) {
-            Ok(filter) => Ok(self.wanted.may_be_in(&filter)),
+            Ok(filter) => Ok(self.wanted.may_be_in(stream, &filter)),
             // The block may be sound nevertheless.
             Err(_) => Ok(true),
         }
@@ -331,7 +341,7 @@ impl Merge<'_> {
         let Some(mut rows) = rows_of(self.inner, &mut self.opener, &block)? else {
             return Ok(());
         };
-        let mut picked = self.wanted.of(&rows);
+        let mut picked = self.wanted.of(&labels, &rows);
         if self.backward() {
             picked.reverse();
         }
@@ -362,7 +372,7 @@ impl Merge<'_> {
             };
             let open = self.order == Order::Time;
             let key = Key { time, open, ..key };
-            self.add(key, Source::Rows(cursor));
+            self.add(key, Source::Rows(Box::new(cursor)));
         }
         Ok(())
     }
@@ -374,7 +384,7 @@ impl Merge<'_> {
     /// Gives rows for as long as nothing else comes before them.
     fn give(
         &mut self,
-        mut cursor: Cursor,
+        mut cursor: Box<Cursor>,
         mut key: Key,
         entry: &mut LogEntry,
         visit: &mut LogVisit<'_>,
@@ -396,7 +406,7 @@ impl Merge<'_> {
         }
         let Cursor {
             labels, rows, more, ..
-        } = cursor;
+        } = *cursor;
         self.opener.reuse(rows);
         if let Some((block, given)) = more {
             // Nothing of it comes before what was given last.

@@ -1,7 +1,8 @@
 //! Label sets.
 //!
 //! A set is one allocation: names and values in the order of the names, each behind its length. Comparing and hashing need
-//! no second look-up, and a clone is a reference count.
+//! no second look-up, and a clone is a reference count. The lengths are ASCII, so that the whole is text and no part of it has to
+//! be checked again.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -13,9 +14,9 @@ pub const NAME: &str = "__name__";
 
 /// Names and values, ordered by name, each name once, no value empty: an empty value means that the label is not there.
 #[derive(Clone)]
-pub struct Labels(Arc<[u8]>);
+pub struct Labels(Arc<str>);
 
-static EMPTY: LazyLock<Labels> = LazyLock::new(|| Labels(Arc::from([])));
+static EMPTY: LazyLock<Labels> = LazyLock::new(|| Labels(Arc::from("")));
 
 impl Labels {
     /// No labels.
@@ -37,15 +38,15 @@ impl Labels {
 
     /// A set of pairs that are ordered by name already, each name once, no value empty.
     pub fn from_sorted<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut bytes = Vec::with_capacity(128);
+        let mut all = String::with_capacity(128);
         for (name, value) in pairs {
-            push(&mut bytes, name);
-            push(&mut bytes, value);
+            push(&mut all, name);
+            push(&mut all, value);
         }
-        if bytes.is_empty() {
+        if all.is_empty() {
             return Self::empty();
         }
-        Self(bytes.into())
+        Self(all.into())
     }
 
     /// The pairs, ordered by name.
@@ -120,39 +121,43 @@ impl Labels {
     /// The bytes that it is held in: the same for equal sets, and for no others.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        self.0.as_bytes()
     }
 }
 
-/// Lengths below 255 take one byte, others five.
-fn push(bytes: &mut Vec<u8>, text: &str) {
+/// Says that a length takes five more bytes.
+const LONG: u8 = 0x7f;
+
+/// Lengths below 127 take one byte, others six: seven bits in each that follows, the lowest first.
+fn push(all: &mut String, text: &str) {
     match u8::try_from(text.len()) {
-        Ok(short) if short < u8::MAX => bytes.push(short),
+        Ok(short) if short < LONG => all.push(char::from(short)),
         _ => {
-            bytes.push(u8::MAX);
             let length = u32::try_from(text.len()).expect("a label is shorter than 4 GiB");
-            bytes.extend_from_slice(&length.to_le_bytes());
+            all.push(char::from(LONG));
+            all.extend((0..5).map(|n| char::from((length >> (7 * n)) as u8 & 0x7f)));
         }
     }
-    bytes.extend_from_slice(text.as_bytes());
+    all.push_str(text);
 }
 
 /// The pairs of a set.
 #[derive(Debug, Clone)]
-pub struct Iter<'a>(&'a [u8]);
+pub struct Iter<'a>(&'a str);
 
 impl<'a> Iter<'a> {
     fn text(&mut self) -> Option<&'a str> {
-        let (first, rest) = self.0.split_first()?;
-        let (length, rest) = if *first < u8::MAX {
-            (usize::from(*first), rest)
+        let first = *self.0.as_bytes().first()?;
+        let (length, begin) = if first < LONG {
+            (usize::from(first), 1)
         } else {
-            let (length, rest) = rest.split_first_chunk::<4>()?;
-            (u32::from_le_bytes(*length) as usize, rest)
+            let digits = self.0.as_bytes().get(1..6)?;
+            let length = digits.iter().rev().fold(0, |n, d| n << 7 | usize::from(*d));
+            (length, 6)
         };
-        let (text, rest) = rest.split_at_checked(length)?;
+        let (text, rest) = self.0.get(begin..)?.split_at_checked(length)?;
         self.0 = rest;
-        std::str::from_utf8(text).ok()
+        Some(text)
     }
 }
 
@@ -206,13 +211,25 @@ impl PartialOrd for Labels {
     }
 }
 
-/// As Prometheus writes a set: `{a="1", b="2"}`.
+/// As Prometheus writes a set, `{a="1", b="2"}`, with the escapes of its text format: `\\`, `\"` and `\n`, and no others.
 impl fmt::Display for Labels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("{")?;
         for (index, (name, value)) in self.iter().enumerate() {
             let comma = if index == 0 { "" } else { ", " };
-            write!(f, "{comma}{name}={value:?}")?;
+            write!(f, "{comma}{name}=\"")?;
+            let mut plain = value;
+            while let Some(at) = plain.find(['\\', '"', '\n']) {
+                let (before, rest) = plain.split_at(at);
+                f.write_str(before)?;
+                f.write_str(match rest.as_bytes().first() {
+                    Some(b'\n') => "\\n",
+                    Some(b'"') => "\\\"",
+                    _ => "\\\\",
+                })?;
+                plain = rest.get(1..).unwrap_or_default();
+            }
+            write!(f, "{plain}\"")?;
         }
         f.write_str("}")
     }
@@ -278,8 +295,19 @@ mod tests {
     }
 
     #[test]
+    fn values_are_written_as_prometheus_escapes_them() {
+        let labels = Labels::from_pairs([("a", "\\ \" \n \t \r \0 ' \u{ad} é \u{1f600}")]);
+        let expected = "{a=\"\\\\ \\\" \\n \t \r \0 ' \u{ad} é \u{1f600}\"}";
+        assert_eq!(labels.to_string(), expected);
+        assert_eq!(format!("{labels:?}"), expected);
+        assert_eq!(Labels::from_pairs([("a", "\\")]).to_string(), r#"{a="\\"}"#);
+    }
+
+    #[test]
     fn long_values_are_kept() {
-        for length in [0, 1, 254, 255, 256, 70_000] {
+        for length in [
+            0, 1, 126, 127, 128, 254, 255, 256, 16_384, 2_097_151, 2_097_152,
+        ] {
             let value = "x".repeat(length);
             let labels = Labels::from_pairs([("a", value.clone()), ("b", "y".to_owned())]);
             assert_eq!(labels.value("a"), value);

@@ -37,7 +37,8 @@ pub struct LogSelect<'a> {
     pub direction: Direction,
     /// Texts that each line that is wanted contains. A hint: a store may leave out lines that do not, and need not.
     pub contains: &'a [String],
-    /// Values of structured metadata that each wanted entry has, as names and values. A hint like `contains`.
+    /// Values of structured metadata that each wanted entry has, as names and values. A hint like `contains`; for a stream that has
+    /// a label of the name itself it says nothing.
     pub metadata: &'a [(String, String)],
 }
 

@@ -20,8 +20,9 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use wharf_logql::{EvalError, Limits};
+use wharf_logs::Listener;
 use wharf_signal::{Interrupted, SourceError};
 
 use gate::Gate;
@@ -41,15 +42,26 @@ struct Api {
     logs: Arc<dyn LogIndex>,
     gate: Gate,
     tails: Arc<Semaphore>,
+    /// Changes when lines come.
+    news: watch::Receiver<()>,
+    /// Makes it change.
+    _listener: Arc<Listener>,
     limits: Limits,
 }
 
 /// Every path of the API but those for pushes.
 pub(crate) fn router(logs: Arc<dyn LogIndex>) -> Router {
+    let (news, changed) = watch::channel(());
+    let listener: Arc<Listener> = Arc::new(move || {
+        news.send_replace(());
+    });
+    logs.listen(&listener);
     let api = Arc::new(Api {
         logs,
         gate: Gate::new(QUERIES, TIMEOUT),
         tails: Arc::new(Semaphore::new(TAILS)),
+        news: changed,
+        _listener: listener,
         limits: Limits::default(),
     });
     let paths = Router::new()

@@ -62,7 +62,7 @@ impl Gathered {
     }
 
     /// Both, of which `later` comes after this.
-    fn merge(self, later: Self) -> Self {
+    pub(super) fn merge(self, later: Self) -> Self {
         match (self, later) {
             (Self::Count(a), Self::Count(b)) => Self::Count(a + b),
             (Self::Sum(a), Self::Sum(b)) => Self::Sum(a + b),
@@ -178,11 +178,15 @@ impl Window {
 
     /// Adds a value, which is no older than any before.
     pub(super) fn add(&mut self, operation: &Operation, pane: usize, v: f64) {
-        let sums = match self {
-            Self::Values(values) => return values.push_back((pane, v)),
-            Self::Sums(sums) => sums,
-        };
-        let one = Gathered::one(operation.op, operation.unwraps, v);
+        match self {
+            Self::Values(values) => values.push_back((pane, v)),
+            Self::Sums(_) => self.gather(pane, Gathered::one(operation.op, operation.unwraps, v)),
+        }
+    }
+
+    /// The same for values that were gathered already; for quantiles there is no such thing.
+    pub(super) fn gather(&mut self, pane: usize, one: Gathered) {
+        let Self::Sums(sums) = self else { return };
         match sums.back.last_mut() {
             Some((last, gathered)) if *last == pane => *gathered = gathered.merge(one),
             _ => sums.back.push((pane, one)),

@@ -27,6 +27,8 @@ impl Grid {
 #[derive(Debug, Default)]
 pub(super) struct Index {
     known: HashMap<Labels, u32>,
+    /// The same series under what stands for their labels, so that these need not be made to find them.
+    keys: HashMap<Box<[u8]>, u32>,
     pub(super) series: Vec<Labels>,
 }
 
@@ -47,6 +49,24 @@ impl Index {
         }
         self.series.push(labels.clone());
         self.known.insert(labels, id);
+        Ok(id)
+    }
+
+    /// The series with the labels for which `key` stands, and always stands: they are made only if it is met for the first time.
+    ///
+    /// # Errors
+    /// There are too many.
+    pub(super) fn under(
+        &mut self,
+        key: &[u8],
+        labels: impl FnOnce() -> Labels,
+        most: usize,
+    ) -> Result<u32, EvalError> {
+        if let Some(id) = self.keys.get(key) {
+            return Ok(*id);
+        }
+        let id = self.of(labels(), most)?;
+        self.keys.insert(key.into(), id);
         Ok(id)
     }
 }

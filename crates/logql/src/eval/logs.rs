@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use wharf_signal::{Direction, Interrupt, Labels, LogSelect, LogSource};
 
-use super::{EvalError, Stats, visit};
+use super::{EvalError, Order, Stats, visit};
 use crate::ast::Expr;
 use crate::parser::ParseError;
 use crate::pipeline::{Need, Pipeline, hints};
@@ -123,37 +123,45 @@ pub fn log_query(
     };
     let mut last: Option<i64> = None;
     let mut held = 0;
-    visit(source, select, interrupt, stats, |stream, entry, stats| {
-        let processed = pipeline.process(stream, &entry.metadata, entry.nanos, &entry.line);
-        let Some(line) = processed else {
-            return Ok(ControlFlow::Continue(()));
-        };
-        let near =
-            last.is_some_and(|last| last.abs_diff(entry.nanos) < params.interval.unsigned_abs());
-        if params.interval > 0 && near {
-            return Ok(ControlFlow::Continue(()));
-        }
-        last = Some(entry.nanos);
-        stats.passed += 1;
-        let line = LogLine {
-            nanos: entry.nanos,
-            line: line.into_owned(),
-            stream: pipeline.fields.stream(),
-            metadata: pipeline.fields.metadata(),
-            parsed: pipeline.fields.parsed(),
-        };
-        held += line.line.len() + line.metadata.as_bytes().len() + line.parsed.as_bytes().len();
-        if held > MAX_BYTES {
-            return Err(EvalError::Limit(format!(
-                "the lines take more than {} MiB; ask for fewer of them or for a shorter time",
-                MAX_BYTES >> 20
-            )));
-        }
-        lines.push(line);
-        if lines.len() >= params.limit {
-            return Ok(ControlFlow::Break(()));
-        }
-        Ok(ControlFlow::Continue(()))
-    })?;
+    let order = Order::Time;
+    visit(
+        source,
+        select,
+        order,
+        interrupt,
+        stats,
+        |stream, entry, stats| {
+            let processed = pipeline.process(stream, &entry.metadata, entry.nanos, &entry.line);
+            let Some(line) = processed else {
+                return Ok(ControlFlow::Continue(()));
+            };
+            let near = last
+                .is_some_and(|last| last.abs_diff(entry.nanos) < params.interval.unsigned_abs());
+            if params.interval > 0 && near {
+                return Ok(ControlFlow::Continue(()));
+            }
+            last = Some(entry.nanos);
+            stats.passed += 1;
+            let line = LogLine {
+                nanos: entry.nanos,
+                line: line.into_owned(),
+                stream: pipeline.fields.stream(),
+                metadata: pipeline.fields.metadata(),
+                parsed: pipeline.fields.parsed(),
+            };
+            held += line.line.len() + line.metadata.as_bytes().len() + line.parsed.as_bytes().len();
+            if held > MAX_BYTES {
+                return Err(EvalError::Limit(format!(
+                    "the lines take more than {} MiB; ask for fewer of them or for a shorter time",
+                    MAX_BYTES >> 20
+                )));
+            }
+            lines.push(line);
+            if lines.len() >= params.limit {
+                return Ok(ControlFlow::Break(()));
+            }
+            Ok(ControlFlow::Continue(()))
+        },
+    )?;
     Ok(result)
 }

@@ -2,12 +2,16 @@
 
 use std::ops::ControlFlow;
 
-use wharf_signal::{Direction, Labels, LogSelect, MatchOp};
+use wharf_signal::{Direction, LogSelect, MatchOp};
 
-use super::accumulate::{Operation, Window};
+use super::accumulate::Operation;
 use super::grid::{Grid, Index};
 use super::metric::Evaluator;
-use super::{EvalError, visit};
+use super::panes::{Panes, Sort};
+use super::shape::Shape;
+use super::timeline::{Place, Timeline};
+use super::windows::Windows;
+use super::{EvalError, Limits, Order, visit};
 use crate::ast::{Conversion, Grouping, LogExpr, RangeAggregation, RangeOp, Stage, Unwrap};
 use crate::fields::{ERROR, Fields, PRESERVE_ERROR};
 use crate::pipeline::{Need, Pipeline, hints};
@@ -27,7 +31,7 @@ impl Evaluator<'_> {
             Some(unwrap) => Some(Extractor::new(unwrap)?),
             None => None,
         };
-        let shape = Shape::of(range, outer);
+        let mut shape = Shape::of(range, outer);
         let mut need = Need {
             labels: shape.need(),
         };
@@ -42,27 +46,32 @@ impl Evaluator<'_> {
         let stages = without_idle_formats(log, range.op);
         let mut pipeline = Pipeline::new(&stages, &need, self.params.now)?;
         let hints = hints(log);
-        let mut windows = Windows::new(range, self)?;
+        let mut timeline = self.timeline(range)?;
+        let mut values = Values::new(range, self);
+        let order = match values {
+            Values::Ordered(_) => Order::Time,
+            Values::Any(_) => Order::Any,
+        };
+        let mut index = Index::default();
         let select = LogSelect {
             matchers: &log.matchers,
             // The first window's beginning is not part of it, its end is.
-            start: windows
-                .first
-                .saturating_sub(windows.range)
-                .saturating_add(1),
-            end: windows.end(self.steps - 1).saturating_add(1),
+            start: timeline.begin().saturating_add(1),
+            end: timeline.end().saturating_add(1),
             direction: Direction::Forward,
             contains: &hints.contains,
             metadata: &hints.metadata,
         };
+        let limits = self.limits;
         let counts_bytes = matches!(range.op, RangeOp::Bytes | RangeOp::BytesRate);
         visit(
             self.source,
             select,
+            order,
             self.interrupt,
             &mut self.stats,
             |stream, entry, stats| {
-                let Some(pane) = windows.pane(entry.nanos) else {
+                let Some(place) = timeline.place(entry.nanos) else {
                     return Ok(ControlFlow::Continue(()));
                 };
                 let processed = pipeline.process(stream, &entry.metadata, entry.nanos, &entry.line);
@@ -83,21 +92,80 @@ impl Evaluator<'_> {
                 if failed && fields.get(PRESERVE_ERROR) != Some("true") {
                     return Err(failure(fields));
                 }
-                let labels = if failed {
-                    fields.all()
+                let most = limits.max_held_series;
+                let series = if failed {
+                    index.of(fields.all(), most)?
                 } else {
-                    shape.labels(fields)
+                    shape.series(fields, &mut index, most)?
                 };
-                windows.add(labels, entry.nanos, pane, value)?;
+                values.add(series, place, value)?;
                 Ok(ControlFlow::Continue(()))
             },
         )?;
-        let grid = windows.finish()?;
+        let grid = values.finish(index)?;
         Ok(match range.op {
             RangeOp::Absent => absent(range, &grid),
             _ => grid,
         })
     }
+}
+
+impl Evaluator<'_> {
+    fn timeline(&self, range: &RangeAggregation) -> Result<Timeline, EvalError> {
+        let first = self.params.start.checked_sub(range.range.offset);
+        let first =
+            first.ok_or_else(|| EvalError::Limit("the offset is out of range".to_owned()))?;
+        let step = self.params.step;
+        Ok(Timeline::new(first, step, range.range.range, self.steps))
+    }
+}
+
+/// What becomes numbers.
+enum Values<'l> {
+    /// It comes in the order of time.
+    Ordered(Windows<'l>),
+    /// It comes in any order, which makes no difference: that costs a store less.
+    Any(Panes<'l>),
+}
+
+impl<'l> Values<'l> {
+    fn new(range: &RangeAggregation, evaluator: &Evaluator<'l>) -> Self {
+        let Evaluator { limits, steps, .. } = *evaluator;
+        let operation = Operation {
+            op: range.op,
+            unwraps: range.range.unwrap.is_some(),
+            seconds: range.range.range as f64 / 1e9,
+            quantile: range.parameter.unwrap_or(f64::NAN),
+        };
+        match Sort::of(&operation) {
+            Some(sort) => Self::Any(Panes::new(operation, sort, steps, limits)),
+            None => Self::Ordered(Windows::new(operation, steps, limits)),
+        }
+    }
+
+    fn add(&mut self, series: u32, place: Place, value: f64) -> Result<(), EvalError> {
+        match self {
+            Self::Ordered(windows) => windows.add(series, place, value),
+            Self::Any(panes) => panes.add(series, place, value),
+        }
+    }
+
+    fn finish(self, index: Index) -> Result<Grid, EvalError> {
+        let mut grid = match self {
+            Self::Ordered(windows) => windows.finish()?,
+            Self::Any(panes) => panes.finish()?,
+        };
+        grid.series = index.series;
+        Ok(grid)
+    }
+}
+
+/// More values at steps than a query may have.
+pub(super) fn too_many_points(limits: &Limits) -> EvalError {
+    EvalError::Limit(format!(
+        "more than {} values have to be held for a single query; ask for a longer step or group by fewer labels",
+        limits.max_points
+    ))
 }
 
 /// The stages without formats of lines that nobody looks at afterwards: what they make, and whether that works, does not matter.
@@ -126,67 +194,6 @@ fn failure(fields: &Fields) -> EvalError {
 filter can also be specified after unwrap. (e.g | unwrap latency | {ERROR}=\"\" )\n",
         fields.all()
     ))
-}
-
-/// Which labels the samples have.
-enum Shape {
-    All,
-    None,
-    By(Vec<String>),
-    Without(Vec<String>),
-}
-
-impl Shape {
-    fn of(range: &RangeAggregation, outer: Option<&Grouping>) -> Self {
-        let unwrapped = range
-            .range
-            .unwrap
-            .as_ref()
-            .map(|unwrap| unwrap.label.clone());
-        if range.op == RangeOp::Absent {
-            return Self::None;
-        }
-        match range.grouping.as_ref().or(outer) {
-            Some(grouping) if grouping.is_single() => Self::None,
-            Some(grouping) if !grouping.without => Self::By(grouping.labels.clone()),
-            grouping => {
-                let mut gone = grouping.map_or(Vec::new(), |grouping| grouping.labels.clone());
-                gone.extend(unwrapped);
-                if gone.is_empty() {
-                    Self::All
-                } else {
-                    Self::Without(gone)
-                }
-            }
-        }
-    }
-
-    /// The labels that have to be found; none: all.
-    fn need(&self) -> Option<Vec<String>> {
-        match self {
-            Self::None => Some(Vec::new()),
-            Self::By(labels) => Some(labels.clone()),
-            Self::All | Self::Without(_) => None,
-        }
-    }
-
-    fn labels(&self, fields: &Fields) -> Labels {
-        match self {
-            Self::None => Labels::empty(),
-            Self::All => fields.all(),
-            Self::Without(gone) => fields.all().without(|name| gone.iter().any(|g| g == name)),
-            Self::By(kept) => {
-                let mut pairs: Vec<_> = kept
-                    .iter()
-                    .filter_map(|name| Some((name.as_str(), fields.get(name)?)))
-                    .filter(|(_, value)| !value.is_empty())
-                    .collect();
-                pairs.sort_unstable();
-                pairs.dedup();
-                Labels::from_sorted(pairs)
-            }
-        }
-    }
 }
 
 /// Makes a number of a label.
@@ -222,159 +229,6 @@ impl Extractor {
         });
         let passes = self.filters.iter().all(|filter| filter.passes(fields));
         passes.then_some(value)
-    }
-}
-
-/// The windows of all series. Window `k` ends at `first + k * step`.
-struct Windows<'l> {
-    first: i64,
-    step: i64,
-    range: i64,
-    operation: Operation,
-    index: Index,
-    windows: Vec<Option<Window>>,
-    /// The series that have something in their window.
-    active: Vec<u32>,
-    grid: Grid,
-    /// The next step that has to be given.
-    next: usize,
-    points: usize,
-    held: usize,
-    limits: &'l super::Limits,
-}
-
-impl<'l> Windows<'l> {
-    fn new(range: &RangeAggregation, evaluator: &Evaluator<'l>) -> Result<Self, EvalError> {
-        let params = evaluator.params;
-        let first = params.start.checked_sub(range.range.offset);
-        let first =
-            first.ok_or_else(|| EvalError::Limit("the offset is out of range".to_owned()))?;
-        Ok(Self {
-            first,
-            step: params.step.max(1),
-            range: range.range.range,
-            operation: Operation {
-                op: range.op,
-                unwraps: range.range.unwrap.is_some(),
-                seconds: range.range.range as f64 / 1e9,
-                quantile: range.parameter.unwrap_or(f64::NAN),
-            },
-            index: Index::default(),
-            windows: Vec::new(),
-            active: Vec::new(),
-            grid: Grid::new(evaluator.steps),
-            next: 0,
-            points: 0,
-            held: 0,
-            limits: evaluator.limits,
-        })
-    }
-
-    fn end(&self, step: usize) -> i64 {
-        let steps = i64::try_from(step).unwrap_or(i64::MAX);
-        self.first.saturating_add(self.step.saturating_mul(steps))
-    }
-
-    /// How many steps' borders, of which the first is at `first`, lie before a time.
-    fn borders_before(&self, first: i128, nanos: i64) -> usize {
-        let distance = i128::from(nanos) - first;
-        if distance <= 0 {
-            return 0;
-        }
-        let step = i128::from(self.step);
-        let count = (distance + step - 1) / step;
-        usize::try_from(count).map_or(self.grid.steps.len(), |n| n.min(self.grid.steps.len()))
-    }
-
-    /// The pane that a time is in: after how many windows' beginnings. None, if it is in no window.
-    fn pane(&self, nanos: i64) -> Option<usize> {
-        let first = i128::from(self.first);
-        let begun = self.borders_before(first - i128::from(self.range), nanos);
-        let ended = self.borders_before(first, nanos);
-        (begun > ended).then_some(begun)
-    }
-
-    fn add(
-        &mut self,
-        labels: Labels,
-        nanos: i64,
-        pane: usize,
-        value: f64,
-    ) -> Result<(), EvalError> {
-        let complete = self.borders_before(i128::from(self.first), nanos);
-        self.give(complete)?;
-        let id = self.index.of(labels, self.limits.max_held_series)?;
-        let at = id as usize;
-        if at >= self.windows.len() {
-            self.windows.resize_with(at + 1, || None);
-        }
-        let window = match &mut self.windows[at] {
-            Some(window) => window,
-            none => {
-                self.active.push(id);
-                none.insert(Window::new(&self.operation))
-            }
-        };
-        window.add(&self.operation, pane, value);
-        if matches!(window, Window::Values(_)) {
-            self.held += 1;
-            if self.held > self.limits.max_held_values {
-                return Err(EvalError::Limit(format!(
-                    "more than {} values have to be held for {}; ask for a shorter range or fewer streams",
-                    self.limits.max_held_values,
-                    self.operation.op.as_str()
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives all steps before one.
-    fn give(&mut self, before: usize) -> Result<(), EvalError> {
-        while self.next < before {
-            let step = self.next;
-            self.next += 1;
-            if self.active.is_empty() {
-                self.next = before;
-                return Ok(());
-            }
-            let Self {
-                windows,
-                active,
-                grid,
-                operation,
-                held,
-                ..
-            } = self;
-            let values = &mut grid.steps[step];
-            active.retain(|id| {
-                let slot = &mut windows[*id as usize];
-                let value = slot.as_mut().and_then(|window| {
-                    // The window that is given begins after as many borders as its number.
-                    *held -= window.forget(step);
-                    window.value(operation)
-                });
-                match value {
-                    Some(value) => values.push((*id, value)),
-                    None => *slot = None,
-                }
-                value.is_some()
-            });
-            self.points += values.len();
-            if self.points > self.limits.max_points {
-                return Err(EvalError::Limit(format!(
-                    "more than {} values have to be held for a single query; ask for a longer step or group by fewer labels",
-                    self.limits.max_points
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<Grid, EvalError> {
-        self.give(self.grid.steps.len())?;
-        self.grid.series = self.index.series;
-        Ok(self.grid)
     }
 }
 

@@ -56,6 +56,11 @@ pub(crate) fn extract(line: &str, fields: &mut Fields, wanted: &mut Wanted, scra
     }
 }
 
+/// Whether a value is what stands in the line, where that has no escape.
+pub(crate) fn is_unchanged(_: &str) -> bool {
+    true
+}
+
 struct Walk<'w> {
     fields: &'w mut Fields,
     wanted: &'w mut Wanted,
@@ -107,12 +112,17 @@ impl Walk<'_> {
             scanner.skip()?;
             return Ok(false);
         }
-        if self.fields.base_has(self.name) {
-            self.name.push_str(EXTRACTED);
-        }
+        // Who wants a name that ends in `_extracted` wants the one without, too.
         if self.name.is_empty() || !self.wanted.wants(self.name) {
             scanner.skip()?;
             return Ok(false);
+        }
+        if self.fields.base_has(self.name) {
+            self.name.push_str(EXTRACTED);
+            if !self.wanted.wants(self.name) {
+                scanner.skip()?;
+                return Ok(false);
+            }
         }
         let value = scanner.value()?;
         if matches!(value, Value::Text(_) | Value::Plain(_)) {

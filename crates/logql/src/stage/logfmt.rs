@@ -147,6 +147,11 @@ pub(crate) fn extract(
     }
 }
 
+/// Whether a value is what stands in the line, where that has no escape: what was no character may have become a blank.
+pub(crate) fn is_unchanged(value: &str) -> bool {
+    !value.contains(' ')
+}
+
 /// What was no character becomes a blank.
 fn push_valid(buffer: &mut String, value: &str) {
     for (index, part) in value.split(char::REPLACEMENT_CHARACTER).enumerate() {

@@ -146,6 +146,10 @@ fn lines_become_numbers() {
         r#"pipeline error: 'SampleExtractionErr' for series: '{__error__="SampleExtractionErr", __error_details__="time: invalid duration \"bad\"", app="db", took="bad", trace_id="t4"}'."#,
     );
     check_value(
+        r#"count_over_time({app="web"} | json | status="503" | keep status [10s])"#,
+        r#"{status="503"} 1"#,
+    );
+    check_value(
         r#"absent_over_time({app="none"}[10s])"#,
         r#"{app="none"} 1"#,
     );

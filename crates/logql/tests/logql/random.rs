@@ -98,6 +98,24 @@ fn metric() -> impl Strategy<Value = String> {
     })
 }
 
+/// A value of JSON, which may also be one of logfmt.
+fn value() -> impl Strategy<Value = String> {
+    let values = [
+        r#""x""#,
+        r#""\u0078""#,
+        r#""y z""#,
+        "\"y\u{fffd}z\"",
+        r#""y\u0020z""#,
+        "1",
+        "true",
+        r#""t1""#,
+        "null",
+        "[1]",
+        r#""a"#,
+    ];
+    prop::sample::select(values.map(str::to_owned).to_vec())
+}
+
 proptest! {
     #[test]
     fn what_is_printed_is_read_as_the_same(query in prop_oneof![log(), metric()]) {
@@ -128,6 +146,35 @@ proptest! {
             let params = LogParams { start: 0, end: i64::MAX, limit: 10, direction: Direction::Backward, interval: 0, now: 0 };
             let expr = parse(&query).map_err(|error| TestCaseError::fail(format!("{query}: {error}")))?;
             prop_assert!(log_query(&store, &expr, &params, &()).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_is_not_parsed_would_not_have_passed(
+        lines in prop::collection::vec((any::<bool>(), "(a|b|app|trace_id)", value(), value()), 0..20),
+        name in "(a|b|app|trace_id|app_extracted)",
+        wanted in "(x|y z|t1|1|true|a)",
+        op in "(=|!=|=~)",
+    ) {
+        let lines: Vec<String> = lines
+            .iter()
+            .map(|(json, key, a, b)| match json {
+                true => format!(r#"{{"{key}":{a},"b":{{"c":{b}}},"b":{b}}}"#),
+                false => format!("{key}={a} b={b}"),
+            })
+            .collect();
+        let pairs: Vec<(&str, &str)> = lines.iter().map(|line| ("a", line.as_str())).collect();
+        let store = Store::of(&pairs);
+        let params = LogParams { start: 0, end: i64::MAX, limit: 100, direction: Direction::Forward, interval: 0, now: 0 };
+        for parser in ["json", "logfmt"] {
+            let ask = |between: &str| {
+                let query = format!(r#"{{app="a"}} | {parser} {between} | {name}{op}"{wanted}" | b!="none""#);
+                let expr = parse(&query).map_err(|error| TestCaseError::fail(format!("{query}: {error}")))?;
+                let found = log_query(&store, &expr, &params, &()).map_err(|e| TestCaseError::fail(e.to_string()))?;
+                Ok::<_, TestCaseError>(found.lines)
+            };
+            // Behind another stage a filter is not looked at before.
+            prop_assert_eq!(ask("")?, ask("| drop nothing")?, "{}", parser);
         }
     }
 

@@ -38,6 +38,7 @@ impl LogSource for Store {
                 && select
                     .metadata
                     .iter()
+                    .filter(|(name, _)| labels.get(name).is_none())
                     .all(|(name, value)| entry.metadata.get(name) == Some(value))
         };
         let mut entries: Vec<_> = self.0.iter().filter(wanted).collect();
@@ -48,6 +49,31 @@ impl LogSource for Store {
             if visit(labels, entry) == ControlFlow::Break(()) {
                 break;
             }
+        }
+        Ok(())
+    }
+
+    /// One stream after the other, the newest first.
+    fn visit_unordered(
+        &self,
+        select: LogSelect<'_>,
+        interrupt: &dyn Interrupt,
+        visit: &mut LogVisit<'_>,
+    ) -> Result<(), SourceError> {
+        let mut streams: Vec<&Labels> = self.0.iter().map(|(labels, _)| labels).collect();
+        streams.sort();
+        streams.dedup();
+        let select = LogSelect {
+            direction: Direction::Backward,
+            ..select
+        };
+        for stream in streams.into_iter().rev() {
+            self.visit(select, interrupt, &mut |labels, entry| {
+                if labels != stream {
+                    return ControlFlow::Continue(());
+                }
+                visit(labels, entry)
+            })?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ mod crash;
 mod damage;
 mod full;
 mod limits;
+mod logql;
 mod model;
 mod retention;
 mod together;

@@ -121,7 +121,13 @@ fn check(store: &LogStore, model: &Model, range: (i64, i64), needles: &[String])
     assert_eq!(by_stream(&matching), by_stream(&expected));
 
     let metadata = [("id".to_owned(), "abab".to_owned())];
-    for (needles, metadata) in [(needles, &metadata[..0]), (&[][..], &metadata[..])] {
+    // Every stream has this label, so that its value among the metadata says nothing.
+    let of_streams = [("app".to_owned(), "abab".to_owned())];
+    for (needles, metadata) in [
+        (needles, &metadata[..0]),
+        (&[][..], &metadata[..]),
+        (&[][..], &of_streams[..]),
+    ] {
         let select = LogSelect {
             matchers: &[],
             start: range.0,
@@ -130,20 +136,20 @@ fn check(store: &LogStore, model: &Model, range: (i64, i64), needles: &[String])
             contains: needles,
             metadata,
         };
-        let wanted = |e: &LogEntry| {
-            needles.iter().all(|n| e.line.contains(n.as_str()))
-                && metadata.iter().all(|(n, v)| e.metadata.value(n) == v)
+        let wanted = |l: &Labels, e: &LogEntry| {
+            let has = |(n, v): &(String, String)| l.get(n).is_some() || e.metadata.value(n) == v;
+            needles.iter().all(|n| e.line.contains(n.as_str())) && metadata.iter().all(has)
         };
         let mut hits = Vec::new();
         let mut visit = |labels: &Labels, entry: &LogEntry| {
-            if wanted(entry) {
+            if wanted(labels, entry) {
                 hits.push((labels.clone(), entry.clone()));
             }
             ControlFlow::Continue(())
         };
         store.visit(select, &(), &mut visit).expect("an answer");
         hits.reverse();
-        let expected = model.ordered(|_, e| within(e) && wanted(e));
+        let expected = model.ordered(|l, e| within(e) && wanted(l, e));
         assert_eq!(by_stream(&hits), by_stream(&expected), "{needles:?}");
     }
 

@@ -1,17 +1,41 @@
 //! Everything at once: pushes, chunk files, merges, the archive, questions.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use wharf_logs::Options;
+use wharf_logs::{Listener, Options};
 use wharf_signal::{Direction, Matcher};
 
 use crate::{ask, batch, entry, lines, open};
 
 const LINES: i64 = 3000;
 const EVERYTHING: (i64, i64) = (i64::MIN, i64::MAX);
+
+#[test]
+fn who_listens_is_told_of_lines() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = open(dir.path(), Options::default());
+    let told = Arc::new(AtomicUsize::new(0));
+    let count = told.clone();
+    let listener: Arc<Listener> = Arc::new(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+    });
+    store.listen(&listener);
+    for entries in [
+        vec![entry(1, "a"), entry(2, "b")],
+        Vec::new(),
+        vec![entry(3, "c")],
+    ] {
+        store.push(&batch("a", entries)).expect("room");
+    }
+    assert_eq!(told.load(Ordering::SeqCst), 2);
+    drop(listener);
+    store.push(&batch("a", vec![entry(4, "d")])).expect("room");
+    assert_eq!(told.load(Ordering::SeqCst), 2);
+}
 
 #[test]
 fn nobody_sees_half_of_anything() {

@@ -13,7 +13,7 @@ fn check_labels(text: &str, expected: Result<&str, &str>) {
 fn labels_are_read_as_go_writes_them() {
     check_labels(r#"{b="1", a = `x"y` ,}"#, Ok(r#"{a="x\"y", b="1"}"#));
     check_labels(r#" {} "#, Ok("{}"));
-    check_labels(r#"{"a.b"="\t\x41\u00e9\101\\"}"#, Ok(r#"{a.b="\tAéA\\"}"#));
+    check_labels(r#"{"a.b"="\t\x41\u00e9\101\\"}"#, Ok("{a.b=\"\tAéA\\\\\"}"));
     check_labels(
         "{a=\"1\"",
         Err("error parsing labels \"{a=\\\"1\\\"\": expected `,` or `}` at byte 6"),

@@ -1,8 +1,9 @@
 //! What the API asks of a store beside its lines.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use wharf_logs::LogStore;
+use wharf_logs::{Listener, LogStore};
 use wharf_signal::{Interrupt, Labels, LogSource, Matcher, SourceError};
 
 /// How much there is of a stream.
@@ -29,6 +30,9 @@ pub(crate) trait LogIndex: LogSource {
         end: i64,
         interrupt: &dyn Interrupt,
     ) -> Result<BTreeMap<Labels, Size>, SourceError>;
+
+    /// Calls `listener` whenever there are more lines, for as long as somebody keeps it.
+    fn listen(&self, listener: &Arc<Listener>);
 }
 
 impl LogIndex for LogStore {
@@ -49,5 +53,9 @@ impl LogIndex for LogStore {
         Ok(series
             .map(|(labels, stats)| (labels, size(stats)))
             .collect())
+    }
+
+    fn listen(&self, listener: &Arc<Listener>) {
+        Self::listen(self, listener);
     }
 }

@@ -1,10 +1,11 @@
 //! Lines as they come, over a WebSocket.
 //!
-//! The store is looked at again and again, each time from a little before the newest line that was seen: lines of several sources do
-//! not come in the order of their times. What was sent is remembered for as long.
+//! The store is looked at whenever lines have come, each time from a little before the newest line that was seen: lines of several
+//! sources do not come in the order of their times. What was sent is remembered for as long.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,15 +14,18 @@ use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Value, json};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::{Instant, sleep_until};
 use wharf_logql::{Expr, LogLine, LogParams, LogResult, Stats, log_query, parse};
 use wharf_signal::Direction;
 
 use super::params::{LINES_SINCE, Params, SECOND, now};
 use super::{Api, Failure, MAX_LINES, TAILS, answer};
 
-/// How often the store is looked at.
-const EVERY: Duration = Duration::from_millis(250);
+/// Between two looks at the store, however many lines come.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Until the next look where none come: what is there may be held back, or its time be ahead of this clock.
+const IDLE: Duration = Duration::from_secs(1);
 /// How late a line may come behind newer ones.
 const LATE: i64 = 3 * SECOND;
 
@@ -59,8 +63,37 @@ pub(super) async fn tail(
         sent: HashMap::new(),
         categorizes,
         first: true,
+        full: false,
     };
     Ok(upgrade.on_upgrade(move |socket| follower.run(socket, permit)))
+}
+
+/// Waits until there may be something new; breaks when the client goes.
+async fn wait(
+    socket: &mut WebSocket,
+    news: &mut watch::Receiver<()>,
+    looked: Instant,
+    more: bool,
+) -> ControlFlow<()> {
+    let mut next = looked + if more { PAUSE } else { IDLE };
+    let mut told = false;
+    loop {
+        tokio::select! {
+            // Clients say nothing but that they go.
+            said = socket.recv() => match said {
+                None | Some(Err(_) | Ok(Message::Close(_))) => return ControlFlow::Break(()),
+                Some(Ok(_)) => {}
+            },
+            changed = news.changed(), if !told => {
+                // Its other end lives as long as this API.
+                told = true;
+                if changed.is_ok() {
+                    next = looked + PAUSE;
+                }
+            }
+            () = sleep_until(next) => return ControlFlow::Continue(()),
+        }
+    }
 }
 
 struct Follower {
@@ -75,11 +108,16 @@ struct Follower {
     sent: HashMap<u64, (i64, usize)>,
     categorizes: bool,
     first: bool,
+    /// There was more than fits in one message.
+    full: bool,
 }
 
 impl Follower {
     async fn run(mut self, mut socket: WebSocket, permit: OwnedSemaphorePermit) {
+        let mut news = self.api.news.clone();
         loop {
+            news.mark_unchanged();
+            let looked = Instant::now();
             let message = match self.look().await {
                 Ok(lines) if lines.is_empty() => None,
                 Ok(lines) => Some(self.message(lines)),
@@ -94,11 +132,11 @@ impl Follower {
             {
                 break;
             }
-            // Clients say nothing but that they go.
-            match tokio::time::timeout(EVERY, socket.recv()).await {
-                Ok(None | Some(Err(_) | Ok(Message::Close(_)))) => break,
-                Ok(Some(Ok(_))) => tokio::time::sleep(EVERY).await,
-                Err(_) => {}
+            if wait(&mut socket, &mut news, looked, self.full)
+                .await
+                .is_break()
+            {
+                break;
             }
         }
         drop(permit);
@@ -128,7 +166,7 @@ impl Follower {
             .run(move |interrupt| Ok(log_query(&*logs, &expr, &params, interrupt)?))
             .await?;
         let mut lines = found.lines;
-        let full = lines.len() >= MAX_LINES;
+        self.full = lines.len() >= MAX_LINES;
         if self.first {
             lines.reverse();
             self.first = false;
@@ -148,7 +186,7 @@ impl Follower {
         });
         // Where there is more than fits, the rest comes next time.
         let from = match newest {
-            Some(newest) if full => newest,
+            Some(newest) if self.full => newest,
             _ => now.saturating_sub(self.delay).saturating_sub(LATE),
         };
         self.from = self.from.max(from);

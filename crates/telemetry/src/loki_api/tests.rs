@@ -8,12 +8,13 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use wharf_logs::{Batch, Listener, LogStore, Options};
 use wharf_signal::{
     Direction, Interrupt, Labels, LogEntry, LogSelect, LogSource, LogVisit, Matcher, SourceError,
 };
 
 use super::index::Size;
-use super::params::parse_time;
+use super::params::{now, parse_time};
 use super::{LogIndex, router};
 
 /// Entries in the order of time.
@@ -63,10 +64,21 @@ impl LogIndex for Lines {
         }
         Ok(found)
     }
+
+    /// There never are more.
+    fn listen(&self, _: &Arc<Listener>) {}
 }
 
 /// 2023-11-14T22:13:20Z
 const T: i64 = 1_700_000_000;
+
+async fn serve_of(logs: Arc<dyn LogIndex>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let app = router(logs);
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    address
+}
 
 async fn serve() -> SocketAddr {
     let entry = |seconds: i64, app: &str, line: &str| {
@@ -82,11 +94,7 @@ async fn serve() -> SocketAddr {
         entry(2, "web", r#"{"status":503,"took":"9ms"}"#),
         entry(3, "db", "level=info rows=5"),
     ]);
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let app = router(Arc::new(lines));
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    address
+    serve_of(Arc::new(lines)).await
 }
 
 /// Sends a request as it stands, and gives the status and the body.
@@ -337,6 +345,42 @@ async fn lines_are_followed_over_a_websocket() {
         message["streams"][0]["values"][0],
         json!(["1700000003000000000", "level=info rows=5"])
     );
+}
+
+#[tokio::test]
+async fn a_line_that_comes_is_sent_to_who_follows() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (store, _) = LogStore::open(dir.path(), Options::default()).expect("a store");
+    let address = serve_of(Arc::new(store.clone())).await;
+    let mut stream = TcpStream::connect(address).await.expect("a connection");
+    let request = "GET /loki/api/v1/tail?query=%7Bapp%3D%22db%22%7D%7C%3D%22row%22 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = Vec::new();
+    for round in 0..3 {
+        let entry = |line: String| LogEntry {
+            nanos: now(),
+            line,
+            metadata: Labels::empty(),
+        };
+        let lines = vec![entry(format!("row {round}")), entry("other".to_owned())];
+        let batch = Batch {
+            streams: vec![(Labels::from_pairs([("app", "db")]), lines)],
+            ..Batch::default()
+        };
+        store.push(&batch).expect("room");
+        while !String::from_utf8_lossy(&answer).contains(&format!("\"row {round}\"")) {
+            let mut part = [0; 1024];
+            let read = stream.read(&mut part).await.expect("a part");
+            assert!(read > 0, "{}", String::from_utf8_lossy(&answer));
+            answer.extend_from_slice(&part[..read]);
+        }
+    }
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    assert!(!answer.contains("other"), "{answer}");
+    for round in 0..3 {
+        let times = answer.matches(&format!("\"row {round}\"")).count();
+        assert_eq!(times, 1, "{answer}");
+    }
 }
 
 #[test]
