@@ -36,7 +36,9 @@ impl Secret {
         Self(text.into())
     }
 
-    fn expose(&self) -> &str {
+    /// The text, for whom it is meant for.
+    #[must_use]
+    pub fn expose(&self) -> &str {
         &self.0
     }
 }

@@ -152,8 +152,11 @@ fn relay(to: &str) -> Smtp {
     }
 }
 
-/// A text with the values of its secrets; else the name of the one that has none.
-fn value(template: &Template, secrets: Secrets<'_>) -> Result<Secret, String> {
+/// A text with the values of its secrets.
+///
+/// # Errors
+/// The name of the one that has none.
+pub fn value(template: &Template, secrets: Secrets<'_>) -> Result<Secret, String> {
     let mut text = String::new();
     for part in &template.parts {
         match part {

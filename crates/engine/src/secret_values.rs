@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 
 use wharf_base::ids::Name;
-use wharf_plan::model::{Channel, Plan};
+use wharf_plan::model::{Channel, LogArchive, Plan};
 use wharf_plan::template::{Reference, Template};
 
 use crate::secrets::{EnvFileError, read_env_file};
@@ -70,7 +70,7 @@ pub(crate) fn secret_values(
             }
         }
     }
-    let told: BTreeSet<&Name> = receivers_secrets(plan).collect();
+    let told: BTreeSet<&Name> = telemetry_secrets(plan).collect();
     if users.is_empty() && told.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -101,7 +101,7 @@ pub(crate) fn secret_values(
         };
         values.insert(name.clone(), value);
     }
-    // A receiver of alerts without its secret is told of nothing, which `wharf doctor` says; everything else runs.
+    // A receiver of alerts without its secret is told of nothing, and lines stay where they are, which `wharf doctor` says; everything else runs.
     for name in told {
         let known = given
             .get(name)
@@ -113,8 +113,8 @@ pub(crate) fn secret_values(
     Ok(values)
 }
 
-/// The secrets of those who hear of alerts.
-fn receivers_secrets(plan: &Plan) -> impl Iterator<Item = &Name> {
+/// The secrets of those who hear of alerts, and of where old lines go.
+fn telemetry_secrets(plan: &Plan) -> impl Iterator<Item = &Name> {
     let templates = plan
         .notify
         .values()
@@ -126,7 +126,16 @@ fn receivers_secrets(plan: &Plan) -> impl Iterator<Item = &Name> {
                 account.map(|(_, password)| password).into_iter().collect()
             }
         });
+    let keys = match &plan.telemetry.logs_archive_to {
+        Some(LogArchive::Bucket {
+            access_key,
+            secret_key,
+            ..
+        }) => vec![access_key, secret_key],
+        _ => vec![],
+    };
     templates
+        .chain(keys)
         .flat_map(Template::references)
         .filter_map(|reference| match reference {
             Reference::Secret(name) => Some(name),
@@ -195,5 +204,15 @@ secrets: { given: {}, made: { generate: 24 }, unused: {} }
         let second = secret_values(&plan, &given, dir.path(), &state).unwrap();
         assert_eq!(second[&name("given")], "given");
         assert_eq!(second[&name("made")], first[&name("made")]);
+    }
+
+    #[test]
+    fn the_archive_of_logs_has_its_keys() {
+        let plan = plan(
+            "name: shop\nservices: { web: { build: ., port: 8000 } }\nsecrets: { key: {}, secret: {} }\n\
+             telemetry: { logs: { archive_to: { bucket: shop-logs, access_key: \"${secret.key}\", secret_key: \"${secret.secret}\" } } }\n",
+        );
+        let names: Vec<&str> = telemetry_secrets(&plan).map(Name::as_str).collect();
+        assert_eq!(names, ["key", "secret"]);
     }
 }

@@ -12,13 +12,14 @@ use wharf_alerting::rules::RuleGroup;
 use wharf_base::clock::Timestamp;
 use wharf_base::ids::{Name, ReleaseId, ReplicaId};
 use wharf_exporters::{Families, Replica};
-use wharf_plan::model::{Plan, Resources, Service, StoreEngine};
+use wharf_plan::model::{LogArchive, Plan, Resources, Service, StoreEngine};
 use wharf_plan::rules::rules;
 use wharf_plan::rules::vocabulary::{PGBOUNCER_EXPORTER, POSTGRES_EXPORTER, REDIS_EXPORTER};
 use wharf_signal::Labels;
 use wharf_telemetry::scrape::{Address, Collecting, Collector};
 use wharf_telemetry::{
-    Config, Keep, LogSources, Mode, Notifications, Settings, TargetConfig, Telemetry, Watched,
+    ArchivePlace, Bucket, Config, Keep, LogSources, Mode, Notifications, Settings, TargetConfig,
+    Telemetry, Watched,
 };
 
 use crate::api::TelemetryStatus;
@@ -48,6 +49,7 @@ pub(crate) struct TelemetryLink {
 
 /// What of a configuration follows from the release alone.
 struct OfRelease {
+    archive: ArchivePlace,
     rules: Vec<RuleGroup>,
     notifications: Notifications,
 }
@@ -177,6 +179,7 @@ impl Engine {
                 logs_hot: telemetry.logs_hot,
                 logs_archive: telemetry.logs_archive,
             },
+            archive: fixed.archive.clone(),
             interval: telemetry.scrape_interval,
             external_labels: external_labels(plan),
             targets: self.watched(plan, &namespace),
@@ -209,6 +212,7 @@ impl Engine {
         let secrets = self.secrets_of(id).unwrap_or_default();
         let release = self.releases.get(&id)?;
         let fixed = Arc::new(OfRelease {
+            archive: archive(release, &secrets),
             rules: wharf_alerting::rules::of_plan(&rules(&release.plan)),
             notifications: self.notifications(release, &secrets),
         });
@@ -352,11 +356,7 @@ impl Engine {
             policy,
             unusable: missing
                 .iter()
-                .map(|missing| {
-                    let variable = missing.secret.parse().map(|name| secret_variable(&name));
-                    let variable = variable.unwrap_or_default();
-                    format!("{missing}: set {variable}, or write it into .env beside wharf.yaml, and release again")
-                })
+                .map(|missing| format!("{missing}: {}", give(&missing.secret)))
                 .collect(),
         }
     }
@@ -414,6 +414,46 @@ impl Engine {
             cpu_millis: cpu_limit(&service.resources),
             memory_bytes: memory_limit(&service.resources),
         })
+    }
+}
+
+/// What to do about a secret without a value.
+fn give(secret: &str) -> String {
+    let variable = secret.parse().map(|name| secret_variable(&name));
+    let variable = variable.unwrap_or_default();
+    format!("set {variable}, or write it into .env beside wharf.yaml, and release again")
+}
+
+/// Where old lines go, with the values of its secrets.
+fn archive(release: &Release, secrets: &Secrets) -> ArchivePlace {
+    match &release.plan.telemetry.logs_archive_to {
+        None => ArchivePlace::Own,
+        Some(LogArchive::Folder(path)) => ArchivePlace::Folder(release.base_dir.join(path)),
+        Some(LogArchive::Bucket {
+            name,
+            prefix,
+            endpoint,
+            region,
+            access_key,
+            secret_key,
+        }) => {
+            let value = |name: &str| secrets.secrets.get(&name.parse::<Name>().ok()?).cloned();
+            let key = |template| from_plan::value(template, &value);
+            match (key(access_key), key(secret_key)) {
+                (Ok(access_key), Ok(secret_key)) => ArchivePlace::Bucket(Bucket {
+                    name: name.clone(),
+                    prefix: prefix.clone(),
+                    endpoint: endpoint.clone(),
+                    region: region.clone(),
+                    access_key,
+                    secret_key,
+                }),
+                (Err(missing), _) | (_, Err(missing)) => ArchivePlace::Unusable(format!(
+                    "telemetry.logs.archive_to needs the secret `{missing}`, which has no value here; lines stay where they are until it has one: {}",
+                    give(&missing)
+                )),
+            }
+        }
     }
 }
 

@@ -1,17 +1,22 @@
 //! Where chunk files go when they are no longer hot.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// A place for files that are written once. One store has it for itself: names are those that the store gives its chunks.
+/// A place for files that are written once: a folder, a bucket. One store has it for itself: names are those that the store gives
+/// its chunks, and what is there and unknown to the store is deleted.
+///
+/// Calls block, for a bounded time, and come from several threads at once. What cannot be reached now fails; the store tries
+/// again with its next [`maintain`](crate::LogStore::maintain), and keeps what it has until then.
 pub trait Archive: Send + Sync {
-    /// Puts a file of `length` bytes there, whole or not at all; one of that name is replaced.
+    /// Puts the `length` bytes of a file there, whole or not at all; one of that name is replaced. When this returns, they are
+    /// there for good, and are what was given.
     ///
     /// # Errors
-    /// It cannot be written.
-    fn put(&self, name: &str, content: &mut dyn Read, length: u64) -> io::Result<()>;
+    /// It cannot be written. It may be there nevertheless.
+    fn put(&self, name: &str, content: &File, length: u64) -> io::Result<()>;
 
     /// `length` bytes of a file from `offset`.
     ///
@@ -25,12 +30,15 @@ pub trait Archive: Send + Sync {
     /// They cannot be listed.
     fn list(&self) -> io::Result<Vec<(String, u64)>>;
 
-    /// Deletes a file; it is no error if there is none.
+    /// Deletes a file, at once or soon; it is no error if there is none. Called where a query ends, too: it does not wait for others.
     ///
     /// # Errors
-    /// It cannot be deleted.
+    /// It cannot be deleted. The store asks again within a day.
     fn delete(&self, name: &str) -> io::Result<()>;
 }
+
+/// What is copied at once.
+const PIECE: usize = 256 << 10;
 
 /// An archive that is a folder.
 #[derive(Debug)]
@@ -51,12 +59,14 @@ impl Folder {
 }
 
 impl Archive for Folder {
-    fn put(&self, name: &str, content: &mut dyn Read, length: u64) -> io::Result<()> {
+    fn put(&self, name: &str, content: &File, length: u64) -> io::Result<()> {
         let half = self.path.join(format!("{name}.part"));
         let written = File::create(&half).and_then(|mut file| {
-            let copied = io::copy(&mut content.take(length), &mut file)?;
-            if copied != length {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+            let mut at = 0;
+            while at < length {
+                let next = usize::try_from(length - at).map_or(PIECE, |left| left.min(PIECE));
+                file.write_all(&read_at(content, at, next)?)?;
+                at += next as u64;
             }
             file.sync_all()
         });

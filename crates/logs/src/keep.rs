@@ -33,6 +33,12 @@ pub struct KeepError(pub String);
 /// How far the clock moves before it is written down by itself.
 const CLOCK_STEP: u64 = 60 * 60 * 1_000_000_000;
 
+/// From one look at all that is in the archive to the next: a bucket asks a price for it.
+const SWEEP: i64 = 24 * 60 * 60 * 1_000_000_000;
+
+/// What an object of S3 that is written at once may have. Chunk files are far smaller.
+const MOST_ARCHIVED: u64 = 5 << 30;
+
 impl LogStore {
     /// Does what has to be done now and then; a minute is a good pause. Blocks for as long as it takes to read and write a few
     /// files of [`Options::chunk_bytes`](crate::Options); others push and ask meanwhile.
@@ -60,7 +66,9 @@ impl LogStore {
             }
         }
         let clock = inner.clock(now);
-        inner.sweep();
+        if let Err(e) = inner.sweep(clock) {
+            note(format!("cannot look through the archive: {e}"));
+        }
         if let Err(e) = inner.delete(clock, &mut kept) {
             note(format!("cannot delete old lines: {e}"));
         }
@@ -130,24 +138,30 @@ impl Inner {
         lock(&self.state).files.clone()
     }
 
-    /// Deletes what is in the archive and belongs to nothing: what could not be deleted when its time came. Once is enough.
-    fn sweep(&self) {
+    /// Deletes what is in the archive and belongs to nothing: what could not be deleted when its time came, and what was put there
+    /// by a process that ended before it said so.
+    fn sweep(&self, clock: i64) -> io::Result<()> {
         let (known, next) = {
-            let mut state = lock(&self.state);
-            if std::mem::replace(&mut state.swept, true) {
-                return;
+            let state = lock(&self.state);
+            if state
+                .swept
+                .is_some_and(|swept| clock.abs_diff(swept) < SWEEP.unsigned_abs())
+            {
+                return Ok(());
             }
             let archived = state.files.iter().filter(|f| !f.is_hot());
             let known: HashSet<u64> = archived.map(|f| f.summary.id).collect();
             (known, state.next_file)
         };
-        // Where it cannot be reached now, the next start tries again.
-        for (name, _) in self.archive.list().unwrap_or_default() {
+        for (name, _) in self.archive.list()? {
             let id = chunk::number(&name);
             if id.is_some_and(|id| id < next && !known.contains(&id)) {
+                // The next look finds it again.
                 self.archive.delete(&name).ok();
             }
         }
+        lock(&self.state).swept = Some(clock);
+        Ok(())
     }
 
     fn delete(&self, clock: i64, kept: &mut Kept) -> io::Result<()> {
@@ -175,6 +189,8 @@ impl Inner {
         })
     }
 
+    /// Moves what is old to the archive. A file is there, and was read there, before the store says so; only then the hot one goes.
+    /// Whenever the process ends, one of the two counts.
     fn archive(&self, clock: i64, kept: &mut Kept) -> io::Result<()> {
         let oldest = clock.saturating_sub(nanos(self.options.hot));
         for file in self.files().iter() {
@@ -186,9 +202,18 @@ impl Inner {
                 continue;
             }
             let name = file.summary.name();
-            let mut content = File::open(folder.join(&name))?;
-            self.archive.put(&name, &mut content, file.summary.size)?;
+            let size = file.summary.size;
+            let content = File::open(folder.join(&name))?;
+            if size > MOST_ARCHIVED || content.metadata()?.len() != size {
+                let what = format!("{} is not what was written; left where it is", file.place());
+                lock(&self.damage).add(what);
+                continue;
+            }
+            self.archive.put(&name, &content, size)?;
             let archived = ChunkFile::new(file.summary, Tier::Archive(self.archive.clone()));
+            // On the way on which questions come.
+            let found = archived.open()?.index(size);
+            found.map_err(|e| io::Error::other(format!("{name} was written there, and: {e}")))?;
             self.install(Change {
                 added: vec![Arc::new(archived)],
                 removed: vec![file.clone()],

@@ -47,7 +47,12 @@ pub(crate) fn open(
         }
         found @ (Found::Nothing | Found::Damaged) => {
             // From here on there is one before there is a chunk file.
-            let manifest = found_again(&hot, archive, &mut damage).map_err(io)?;
+            let manifest = if is_new(folder, &found).map_err(io)? {
+                // Nothing of it is anywhere, and where the archive is may be far away.
+                Manifest::default()
+            } else {
+                found_again(&hot, archive, &mut damage).map_err(io)?
+            };
             if matches!(found, Found::Damaged) || !manifest.files.is_empty() {
                 damage.add(format!(
                     "{}: damaged or gone; made anew from the chunk files that there are",
@@ -93,7 +98,7 @@ pub(crate) fn open(
         next_file: manifest.next_file.max(most.unwrap_or_default()),
         clock: manifest.clock,
         clock_written: manifest.clock,
-        swept: false,
+        swept: None,
         head_since: None,
         trouble: None,
     };
@@ -113,6 +118,17 @@ fn names(folder: &Path) -> io::Result<Vec<(PathBuf, Option<u64>)>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Whether nothing was ever written to the store.
+fn is_new(folder: &Path, found: &Found) -> io::Result<bool> {
+    let is_empty =
+        |part: &str| Ok::<_, io::Error>(fs::read_dir(folder.join(part))?.next().is_none());
+    let local = folder.join("archive");
+    Ok(matches!(found, Found::Nothing)
+        && is_empty("hot")?
+        && is_empty("wal")?
+        && (!local.exists() || is_empty("archive")?))
 }
 
 /// A manifest of all files that can be read: what is in the hot folder counts before what is in the archive.

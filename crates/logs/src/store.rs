@@ -67,8 +67,8 @@ pub(crate) struct State {
     pub(crate) clock: Option<i64>,
     /// What the manifest says of it.
     pub(crate) clock_written: Option<i64>,
-    /// Whether the archive was searched for what belongs to nothing.
-    pub(crate) swept: bool,
+    /// When the archive was searched last for what belongs to nothing.
+    pub(crate) swept: Option<i64>,
     /// Since when `maintain` has seen lines in memory.
     pub(crate) head_since: Option<i64>,
     /// Why lines cannot be written, or pushed, at present.

@@ -33,8 +33,8 @@ pub use delivery::{
 pub use kubernetes::{Expose, ExposeKind, GitOps, IngressClass, Kubernetes, Quota};
 pub use load::{LoadRequest, LoadThresholds, Operation, Scenario};
 pub use observe::{
-    Alert, Channel, Indicator, Notifications, Objective, Receiver, ScrapeTarget, Severity, Smtp,
-    SmtpTls, TargetFile, Telemetry, Thresholds,
+    Alert, Channel, Indicator, LogArchive, Notifications, Objective, Receiver, ScrapeTarget,
+    Severity, Smtp, SmtpTls, TargetFile, Telemetry, Thresholds,
 };
 pub use route::{Route, RouteAction, RouteHeaders, RouteLimits, Tls};
 pub use scale::{Scale, ScaleMetric, ScalePace, ScaleSource};

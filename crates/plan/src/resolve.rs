@@ -13,6 +13,7 @@ mod jobs;
 mod kubernetes;
 mod load;
 mod load_balancer;
+mod log_archive;
 mod machines;
 pub(crate) mod names;
 mod network;

@@ -31,8 +31,8 @@ pub use kubernetes::{Expose, ExposeKind, Exposed, GitOps, IngressClass, Kubernet
 pub use load::{LoadRequest, LoadThresholds, Method, Operation, Scenario};
 pub use network::{Nat, Network};
 pub use observe::{
-    Alert, AlertName, AlertTexts, Channel, Logs, Notifications, Objective, Receiver, Severity,
-    Smtp, SmtpTls, Telemetry, Thresholds,
+    Alert, AlertName, AlertTexts, ArchiveTo, Channel, Logs, Notifications, Objective, Receiver,
+    Severity, Smtp, SmtpTls, Telemetry, Thresholds,
 };
 pub use probe::{ExecCheck, HttpCheck, PortReference, Probe, Probes, TcpCheck};
 pub use project::{Environment, Overlay, Patch, RECORDS, Spec, Target};

@@ -58,6 +58,7 @@ const PLACES: &[(&str, &str)] = &[
     ("Stacks", "`cloud.stacks`"),
     ("Telemetry", "`telemetry`"),
     ("Logs", "`telemetry.logs`"),
+    ("ArchiveTo", "`telemetry.logs.archive_to`"),
     ("Notifications", "`telemetry.notifications`"),
     ("Thresholds", "`telemetry.thresholds`"),
     ("ScrapeTarget", "`telemetry.targets[]`"),

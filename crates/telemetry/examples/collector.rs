@@ -17,7 +17,8 @@ use wharf_exporters::Families;
 use wharf_signal::Labels;
 use wharf_telemetry::scrape::{Collecting, Collector};
 use wharf_telemetry::{
-    Config, Keep, LogSources, Mode, Notifications, Settings, TargetConfig, Telemetry, Watched,
+    ArchivePlace, Config, Keep, LogSources, Mode, Notifications, Settings, TargetConfig, Telemetry,
+    Watched,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -56,6 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             logs_hot: DAY,
             logs_archive: DAY,
         },
+        archive: ArchivePlace::Own,
         interval,
         external_labels: BTreeMap::new(),
         targets,

@@ -11,6 +11,7 @@ use wharf_exporters::Replica;
 use wharf_signal::Labels;
 use wharf_store::{Credentials, PoolSite, RedisList};
 
+use crate::archive::ArchivePlace;
 use crate::notify::Notifications;
 use crate::scrape::{Address, Collector};
 use crate::tail::LogSources;
@@ -58,6 +59,8 @@ pub struct Config {
     pub project: String,
     /// How long things are kept.
     pub keep: Keep,
+    /// Where lines go that are older than [`Keep::logs_hot`].
+    pub archive: ArchivePlace,
     /// From scrape to scrape and from evaluation to evaluation, where nothing else is said.
     pub interval: Duration,
     /// What all series have in common when they leave this project.

@@ -12,15 +12,21 @@ use axum::response::{IntoResponse, Response};
 
 /// Refuses what comes from a web page elsewhere.
 pub(crate) async fn only_local(request: Request, next: Next) -> Response {
-    match refusal(request.headers()) {
+    // HTTP/2 says in the target whom it asks.
+    let authority = request
+        .uri()
+        .authority()
+        .map(|authority| authority.as_str());
+    match refusal(authority, request.headers()) {
         None => next.run(request).await,
         Some(why) => (StatusCode::FORBIDDEN, why).into_response(),
     }
 }
 
-fn refusal(headers: &HeaderMap) -> Option<&'static str> {
+fn refusal(authority: Option<&str>, headers: &HeaderMap) -> Option<&'static str> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    if text(HOST).is_some_and(|host| !is_local(host)) {
+    let mut named = authority.into_iter().chain(text(HOST));
+    if named.any(|host| !is_local(host)) {
         return Some("this address answers as localhost and 127.0.0.1 only\n");
     }
     let origin =
@@ -55,7 +61,14 @@ mod tests {
         if let Some(origin) = origin {
             headers.insert(ORIGIN, origin.parse().expect("a header"));
         }
-        assert_eq!(refusal(&headers).is_none(), allowed, "{host} {origin:?}");
+        assert_eq!(
+            refusal(None, &headers).is_none(),
+            allowed,
+            "{host} {origin:?}"
+        );
+        headers.remove(HOST);
+        let asked = refusal(Some(host), &headers);
+        assert_eq!(asked.is_none(), allowed, "{host} {origin:?}");
     }
 
     #[test]

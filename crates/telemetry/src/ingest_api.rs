@@ -1,8 +1,11 @@
-//! What others send: remote write, Loki push, OTLP.
+//! What others send: remote write, Loki push, OTLP over HTTP and gRPC.
 //!
 //! An answer of success means that what was sent survives `kill -9` from then on.
 
 mod body;
+#[cfg_attr(feature = "otlp-grpc", path = "ingest_api/grpc.rs")]
+#[cfg_attr(not(feature = "otlp-grpc"), path = "ingest_api/no_grpc.rs")]
+mod grpc;
 mod logs;
 mod otlp;
 mod write;
@@ -33,7 +36,7 @@ pub(crate) fn router(stores: &Stores) -> Router {
         stores: stores.clone(),
         written: write::Known::default(),
     });
-    Router::new()
+    let http = Router::new()
         .route("/api/v1/write", post(write::remote_write))
         .route("/loki/api/v1/push", post(logs::push))
         .route("/otlp/v1/logs", post(otlp::logs))
@@ -41,6 +44,6 @@ pub(crate) fn router(stores: &Stores) -> Router {
         .route("/v1/metrics", post(otlp::metrics))
         .route("/api/v1/otlp/v1/metrics", post(otlp::metrics))
         .route("/v1/traces", post(otlp::traces))
-        .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
-        .with_state(intake)
+        .layer(DefaultBodyLimit::max(BODY_MAX_BYTES));
+    http.merge(grpc::router()).with_state(intake)
 }

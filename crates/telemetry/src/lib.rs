@@ -9,6 +9,7 @@
 //! - nothing here stops a service, a release or the ingress: where the telemetry fails, they go on and `wharf doctor` tells.
 
 mod alertmanager_api;
+mod archive;
 mod collectors;
 mod config;
 mod files;
@@ -27,6 +28,7 @@ mod stores;
 mod tail;
 mod tempo_api;
 
+pub use archive::{ArchivePlace, Bucket};
 pub use config::{Config, Keep, Mode, Settings, TargetConfig, Watched};
 pub use health::{Health, State};
 pub use notify::Notifications;

@@ -17,6 +17,7 @@ use wharf_alerting::rules::RuleGroup;
 use wharf_control::alert::Alert;
 use wharf_signal::SampleSink;
 
+use crate::archive::Place;
 use crate::collectors::Collectors;
 use crate::config::{Config, Mode, Settings};
 use crate::files::{Files, LOOK};
@@ -160,8 +161,9 @@ impl Run {
         let listener = TcpListener::from_std(listener)
             .map_err(|error| format!("it cannot be listened on: {error}"))?;
         let mut stopped = self.stopped.clone();
+        let archive = Place::new(&self.dir, RuntimeHandle::current());
         let stores = tokio::select! {
-            stores = self.open() => stores,
+            stores = self.open(&archive) => stores,
             _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
         };
         let sink: Arc<dyn SampleSink> = Arc::new(stores.db.clone());
@@ -184,6 +186,7 @@ impl Run {
         let mut tail = Tailing::new(stores.clone(), self.health.clone());
         let collectors = Collectors::new(Arc::clone(&self.engine), stores.clone());
         let parts = Parts {
+            archive,
             scraper: Arc::clone(&scraper),
             collectors,
             rules,
@@ -207,15 +210,20 @@ impl Run {
     }
 
     /// Opens the stores once it is known how long they keep things; tries again while they cannot be opened.
-    async fn open(&mut self) -> Stores {
+    async fn open(&mut self, archive: &Place) -> Stores {
         loop {
-            let keep = match self.configs.wait_for(Option::is_some).await {
-                Ok(config) => config.as_ref().map(|config| config.keep.clone()),
+            let config = match self.configs.wait_for(Option::is_some).await {
+                Ok(config) => config.clone(),
                 Err(_) => return std::future::pending().await,
             };
-            let Some(keep) = keep else { continue };
+            let Some(config) = config else { continue };
             let (dir, mode) = (self.dir.clone(), self.mode);
-            let opened = tokio::task::spawn_blocking(move || Stores::open(&dir, mode, &keep)).await;
+            let (archive, health) = (archive.clone(), self.health.clone());
+            let opened = tokio::task::spawn_blocking(move || {
+                health.trouble("archive", archive.set(&config.project, &config.archive));
+                Stores::open(&dir, mode, &config.keep, &archive)
+            });
+            let opened = opened.await;
             match opened.unwrap_or_else(|error| Err(format!("opening ended by a defect: {error}")))
             {
                 Ok((stores, found)) => {
@@ -291,6 +299,7 @@ impl Run {
 
 /// What a configuration changes.
 struct Parts {
+    archive: Place,
     scraper: Arc<Scraper>,
     collectors: Collectors,
     rules: Arc<Rules>,
@@ -315,6 +324,12 @@ impl Parts {
             self.files = Files::of(config);
             self.refresh_files().await;
         }
+        let (archive, health) = (self.archive.clone(), self.health.clone());
+        let to = Arc::clone(config);
+        let set = tokio::task::spawn_blocking(move || {
+            health.trouble("archive", archive.set(&to.project, &to.archive));
+        });
+        drop(set.await);
         self.config = Some(Arc::clone(config));
         let targets = config.targets.iter();
         let targets: Vec<_> = targets

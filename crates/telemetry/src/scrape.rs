@@ -27,7 +27,7 @@ mod metadata;
 mod schedule;
 mod target;
 mod task;
-mod tls;
+pub(crate) mod tls;
 
 pub use address::{Address, AddressError};
 pub use collector::{Collecting, Collector};

@@ -1,6 +1,7 @@
 //! The three stores, opened together and tended together.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use wharf_base::clock::now;
@@ -8,6 +9,7 @@ use wharf_logs::LogStore;
 use wharf_traces::TraceStore;
 use wharf_tsdb::Db;
 
+use crate::archive::Place;
 use crate::config::{Keep, Mode};
 use crate::health::{self, Health};
 
@@ -32,7 +34,12 @@ impl std::fmt::Debug for Stores {
 impl Stores {
     /// Opens what is in `dir`, or begins anew there. Blocks for as long as replaying takes. What was found broken is told
     /// with the stores.
-    pub(crate) fn open(dir: &Path, mode: Mode, keep: &Keep) -> Result<(Self, Vec<String>), String> {
+    pub(crate) fn open(
+        dir: &Path,
+        mode: Mode,
+        keep: &Keep,
+        archive: &Place,
+    ) -> Result<(Self, Vec<String>), String> {
         let mut found = vec![];
         let options = wharf_tsdb::Options {
             retention: keep.samples,
@@ -51,6 +58,7 @@ impl Stores {
         let options = wharf_logs::Options {
             hot: keep.logs_hot,
             archive: keep.logs_archive,
+            archive_to: Some(Arc::new(archive.clone())),
             ..wharf_logs::Options::default()
         };
         let (logs, recovery) = LogStore::open(dir.join("logs"), options)

@@ -1,5 +1,6 @@
 //! The store through its public face.
 
+mod archived;
 mod crash;
 mod damage;
 mod full;

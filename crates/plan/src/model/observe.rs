@@ -26,6 +26,9 @@ pub struct Telemetry {
     /// How long they are kept at all.
     #[serde(with = "wharf_base::duration")]
     pub logs_archive: Duration,
+    /// Where they are kept once they are not searched fast; none: in the state folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logs_archive_to: Option<LogArchive>,
     /// Which part of the requests is traced.
     pub traces: Percent,
     /// When the built-in alerts fire.
@@ -42,6 +45,29 @@ pub struct Telemetry {
     /// When the messages about alerts go out.
     #[serde(default)]
     pub notifications: Notifications,
+}
+
+/// Where old lines are kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogArchive {
+    /// A folder, absolute or relative to `wharf.yaml`.
+    Folder(String),
+    /// A bucket of S3, or of what speaks as S3 does.
+    Bucket {
+        /// Its name.
+        name: String,
+        /// What all keys begin with; empty: nothing.
+        prefix: String,
+        /// The server, `http://…` or `https://…`; none: Amazon's of the region.
+        endpoint: Option<String>,
+        /// The region.
+        region: String,
+        /// Who asks: a secret.
+        access_key: Template,
+        /// What proves it: a secret.
+        secret_key: Template,
+    },
 }
 
 /// Something that tells metrics and is no service.

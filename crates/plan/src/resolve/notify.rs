@@ -157,7 +157,7 @@ impl Resolver<'_> {
         Some(Channel::Webhook { url })
     }
 
-    fn check_web_address(&mut self, url: &Spanned<String>) {
+    pub(super) fn check_web_address(&mut self, url: &Spanned<String>) {
         if !url.value.starts_with("https://") && !url.value.starts_with("http://") {
             let message = "expected a URL that begins with https://";
             self.report(Diagnostic::error(
@@ -225,14 +225,18 @@ impl Resolver<'_> {
     }
 
     /// A text that may refer to secrets and to nothing else; it has to, where what it says is one.
-    fn secret_text(&mut self, text: &Spanned<String>, is_secret: bool) -> Option<Template> {
+    pub(super) fn secret_text(
+        &mut self,
+        text: &Spanned<String>,
+        is_secret: bool,
+    ) -> Option<Template> {
         let template = self.template(text);
         let foreign = template
             .references()
             .find(|reference| !matches!(reference, Reference::Secret(_)));
         if let Some(foreign) = foreign {
             let message = format!(
-                "`{}` is not known where alerts are sent from; only `${{secret.NAME}}` is",
+                "`{}` is not known to the telemetry; only `${{secret.NAME}}` is",
                 wharf_spec::diagnostic::excerpt(&foreign.to_string())
             );
             self.report(Diagnostic::error(

@@ -81,6 +81,7 @@ impl Resolver<'_> {
             storage: typed.storage.value().copied().unwrap_or(STORAGE),
             logs_hot: hot,
             logs_archive: archive.unwrap_or(LOGS_ARCHIVE.max(hot)),
+            logs_archive_to: logs.archive_to.value().and_then(|to| self.log_archive(to)),
             traces: typed.traces.value().copied().unwrap_or(TRACES),
             thresholds: thresholds(typed.thresholds.value()),
             targets: self.scrape_targets(typed),

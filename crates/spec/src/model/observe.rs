@@ -66,7 +66,48 @@ record! {
         [default "90d"]
         [also "retention" "cold"]
         archive: Duration,
+        /// Where lines go past `hot`, on this machine.
+        [default "the state folder"]
+        [also "archive_dir" "bucket"]
+        [example "{ bucket: shop-logs, region: eu-central-1, access_key: \"${secret.logs-key}\", secret_key: \"${secret.logs-secret}\" }"]
+        archive_to: ArchiveTo,
     }
+}
+
+record! {
+    /// Where old lines are kept: a folder, or a bucket of S3 or of what speaks as S3 does. Each project on each machine has a folder
+    /// of its own there. On a cluster Loki keeps them.
+    pub struct ArchiveTo {
+        /// A folder that is there, absolute or relative to `wharf.yaml`; alone.
+        [also "dir" "directory" "folder"]
+        [example "/mnt/archive"]
+        path: Line,
+        /// The bucket's name.
+        [also "name"]
+        [example "shop-logs"]
+        bucket: Word,
+        /// What all keys begin with.
+        [default "nothing"]
+        [example "logs"]
+        prefix: Word,
+        /// Where the server is, if it is not Amazon's.
+        [default "Amazon's of the region"]
+        [also "url" "endpoint_url"]
+        [example "http://10.0.0.7:9000"]
+        endpoint: String,
+        /// The region.
+        [default "us-east-1"]
+        region: Word,
+        /// Who asks: a secret. It may list the bucket, and get, put and delete its objects.
+        [also "access_key_id" "aws_access_key_id"]
+        [example "${secret.logs-key}"]
+        access_key: String,
+        /// What proves it: a secret.
+        [also "secret_access_key" "aws_secret_access_key"]
+        [example "${secret.logs-secret}"]
+        secret_key: String,
+    }
+    shorthand path
 }
 
 record! {

@@ -259,6 +259,7 @@ pub const RECORDS: &[&RecordInfo] = &[
     &cloud::Stacks::INFO,
     &observe::Telemetry::INFO,
     &observe::Logs::INFO,
+    &observe::ArchiveTo::INFO,
     &observe::Thresholds::INFO,
     &scraped::ScrapeTarget::INFO,
     &observe::Notifications::INFO,

@@ -21,24 +21,39 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
 pub(super) fn unpacked<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<Cow<'a, [u8]>, String> {
     match text(headers, &CONTENT_ENCODING) {
         None | Some("" | "identity") => Ok(Cow::Borrowed(body)),
-        Some("gzip") => {
-            let mut unpacked = vec![];
-            let limit = UNPACKED_MAX_BYTES as u64;
-            MultiGzDecoder::new(body)
-                .take(limit + 1)
-                .read_to_end(&mut unpacked)
-                .map_err(|error| format!("the body is no gzip: {error}"))?;
-            if unpacked.len() > UNPACKED_MAX_BYTES {
-                return Err(format!(
-                    "the body has more than {UNPACKED_MAX_BYTES} bytes when it is unpacked: send it in parts"
-                ));
-            }
-            Ok(Cow::Owned(unpacked))
-        }
+        Some("gzip") => gunzip(body)
+            .map(Cow::Owned)
+            .map_err(|error| error.to_string()),
         Some(other) => Err(format!(
             "the content encoding `{other}` is not known: send gzip or nothing"
         )),
     }
+}
+
+/// Why a body is not unpacked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum GzipError {
+    /// It is broken.
+    #[error("the body is no gzip: {0}")]
+    Broken(#[from] std::io::Error),
+    /// There is more of it than is taken.
+    #[error(
+        "the body has more than {UNPACKED_MAX_BYTES} bytes when it is unpacked: send it in parts"
+    )]
+    TooLarge,
+}
+
+/// What was packed by gzip.
+pub(super) fn gunzip(body: &[u8]) -> Result<Vec<u8>, GzipError> {
+    let mut unpacked = vec![];
+    let limit = UNPACKED_MAX_BYTES as u64;
+    MultiGzDecoder::new(body)
+        .take(limit + 1)
+        .read_to_end(&mut unpacked)?;
+    if unpacked.len() > UNPACKED_MAX_BYTES {
+        return Err(GzipError::TooLarge);
+    }
+    Ok(unpacked)
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

@@ -19,7 +19,10 @@ use super::{Intake, logs};
 use crate::stores::chain;
 
 /// Why nothing of a request was taken.
-type Refused = (StatusCode, String);
+pub(super) type Refused = (StatusCode, String);
+
+/// Takes the signals of a request that is unpacked. Blocks.
+pub(super) type Take = fn(&Intake, &[u8], Encoding) -> Result<Rejected, Refused>;
 
 /// `POST /v1/traces`
 pub(super) async fn traces(state: State<Arc<Intake>>, headers: HeaderMap, body: Bytes) -> Response {
@@ -45,7 +48,7 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
     signal: Signal,
-    take: fn(&Intake, &[u8], Encoding) -> Result<Rejected, Refused>,
+    take: Take,
 ) -> Response {
     let kind = headers
         .get(CONTENT_TYPE)
@@ -80,7 +83,11 @@ fn refused(error: &OtlpError) -> Refused {
     (status, error.to_string())
 }
 
-fn take_traces(intake: &Intake, body: &[u8], encoding: Encoding) -> Result<Rejected, Refused> {
+pub(super) fn take_traces(
+    intake: &Intake,
+    body: &[u8],
+    encoding: Encoding,
+) -> Result<Rejected, Refused> {
     let decoded = decode_traces(body, encoding, Limits::default());
     let (spans, rejected) = decoded.map_err(|error| refused(&error))?;
     let pushed = intake.stores.traces.push(&spans, &[]);
@@ -88,7 +95,11 @@ fn take_traces(intake: &Intake, body: &[u8], encoding: Encoding) -> Result<Rejec
     Ok(rejected)
 }
 
-fn take_logs(intake: &Intake, body: &[u8], encoding: Encoding) -> Result<Rejected, Refused> {
+pub(super) fn take_logs(
+    intake: &Intake,
+    body: &[u8],
+    encoding: Encoding,
+) -> Result<Rejected, Refused> {
     let now = i64::try_from(wharf_base::clock::now().0).unwrap_or(i64::MAX);
     let decoded = decode_logs(
         body,
@@ -101,7 +112,11 @@ fn take_logs(intake: &Intake, body: &[u8], encoding: Encoding) -> Result<Rejecte
     Ok(rejected)
 }
 
-fn take_metrics(intake: &Intake, body: &[u8], encoding: Encoding) -> Result<Rejected, Refused> {
+pub(super) fn take_metrics(
+    intake: &Intake,
+    body: &[u8],
+    encoding: Encoding,
+) -> Result<Rejected, Refused> {
     let decoded = decode_metrics(body, encoding, Limits::default());
     let batch = decoded.map_err(|error| refused(&error))?;
     let mut rejected = batch.rejected;

@@ -35,7 +35,7 @@ fn trusting(roots: RootCertStore) -> Result<Arc<ClientConfig>, tokio_rustls::rus
 }
 
 /// Shakes hands with `host`.
-pub(super) async fn connect(stream: TcpStream, host: &str) -> io::Result<TlsStream<TcpStream>> {
+pub(crate) async fn connect(stream: TcpStream, host: &str) -> io::Result<TlsStream<TcpStream>> {
     let config = CONFIG
         .as_ref()
         .map_err(|error| io::Error::other(error.as_str()))?;

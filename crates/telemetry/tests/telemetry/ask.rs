@@ -10,7 +10,9 @@ use serde_json::Value as Json;
 use wharf_base::clock::Timestamp;
 use wharf_exporters::Families;
 use wharf_telemetry::scrape::{Collecting, Collector};
-use wharf_telemetry::{Config, Keep, LogSources, Mode, Notifications, Settings, State, Telemetry};
+use wharf_telemetry::{
+    ArchivePlace, Config, Keep, LogSources, Mode, Notifications, Settings, State, Telemetry,
+};
 
 /// Nothing that is waited for takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -108,6 +110,7 @@ fn config(dir: &Path) -> Config {
             logs_hot: day * 14,
             logs_archive: day * 90,
         },
+        archive: ArchivePlace::Own,
         interval: Duration::from_secs(15),
         external_labels: [].into(),
         targets: vec![],

@@ -5,6 +5,8 @@
 mod ask;
 mod clients;
 mod crash;
+#[cfg(feature = "otlp-grpc")]
+mod grpc;
 mod interoperability;
 mod promqltest;
 mod require;
