@@ -39,6 +39,10 @@ build:
 bench-up *ARGS: build
     python3 benches/up.py {{ARGS}}
 
+# What the telemetry costs while nothing happens: memory and CPU with it and without it.
+bench-idle *ARGS: build
+    python3 benches/idle.py {{ARGS}}
+
 # Every target of the largest example, beside `helm template` of its chart.
 bench-render *ARGS: build
     python3 benches/render.py {{ARGS}}

@@ -50,7 +50,7 @@ pub struct Status {
 /// How the telemetry fares.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TelemetryStatus {
-    /// `opening`, `ready`, `failed` or `stopped`.
+    /// `opening`, `ready`, `failed`, `stopped` or `off`.
     pub status: String,
     /// What is wrong now, by the part that says so, one sentence each.
     pub troubles: BTreeMap<String, String>,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +31,8 @@ use crate::secret_values::secret_variable;
 use crate::secrets::Secrets;
 use crate::state_dir::StateDir;
 
-/// The variable that turns the telemetry into a test bench: `test` takes samples of any age into an empty store.
+/// The variable that turns the telemetry into a test bench: `test` takes samples of any age into an empty store. `off`: there is none,
+/// which shows what it costs.
 const MODE_VARIABLE: &str = "WHARF_TELEMETRY_MODE";
 
 /// A request of the ingress that took longer becomes a span although it is not sampled.
@@ -42,9 +43,16 @@ const FACTS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The telemetry of a project, or why there is none.
 pub(crate) struct TelemetryLink {
-    running: Result<Telemetry, String>,
+    running: Result<Telemetry, Absent>,
     /// What follows from the release alone, made once.
     of_release: Option<(ReleaseId, Arc<OfRelease>)>,
+}
+
+/// Why there is no telemetry.
+struct Absent {
+    /// As a word of [`TelemetryStatus`].
+    status: &'static str,
+    why: String,
 }
 
 /// What of a configuration follows from the release alone.
@@ -57,11 +65,23 @@ struct OfRelease {
 impl TelemetryLink {
     /// Starts it where it listened before, if that port is free.
     pub(crate) fn start(state: &StateDir, events: mpsc::Sender<Event>) -> Self {
-        let dir = state.telemetry();
         let mode = match std::env::var(MODE_VARIABLE).as_deref() {
-            Ok("test") => Mode::Test,
-            _ => Mode::Project,
+            Ok("test") => Ok(Mode::Test),
+            Ok("off") => Err(Absent {
+                status: "off",
+                why: format!(
+                    "{MODE_VARIABLE} turned it off; unset that and start the engine again"
+                ),
+            }),
+            _ => Ok(Mode::Project),
         };
+        Self {
+            running: mode.and_then(|mode| Self::run(state.telemetry(), mode, events)),
+            of_release: None,
+        }
+    }
+
+    fn run(dir: PathBuf, mode: Mode, events: mpsc::Sender<Event>) -> Result<Telemetry, Absent> {
         let started = std::fs::create_dir_all(&dir)
             .and_then(|()| listen(&dir))
             .and_then(|listener| {
@@ -72,10 +92,10 @@ impl TelemetryLink {
                     engine: Arc::new(EngineCollector(events)),
                 })
             });
-        Self {
-            running: started.map_err(|error| format!("the telemetry cannot start: {error}")),
-            of_release: None,
-        }
+        started.map_err(|error| Absent {
+            status: "failed",
+            why: format!("the telemetry cannot start: {error}"),
+        })
     }
 
     /// Where it answers.
@@ -88,10 +108,10 @@ impl TelemetryLink {
     pub(crate) fn status(&self) -> TelemetryStatus {
         let running = match &self.running {
             Ok(running) => running,
-            Err(why) => {
+            Err(absent) => {
                 return TelemetryStatus {
-                    status: "failed".to_owned(),
-                    troubles: BTreeMap::from([("server".to_owned(), why.clone())]),
+                    status: absent.status.to_owned(),
+                    troubles: BTreeMap::from([("server".to_owned(), absent.why.clone())]),
                     recovered: vec![],
                 };
             }

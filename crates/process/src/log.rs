@@ -25,6 +25,7 @@ mod merge;
 mod properties;
 mod series;
 mod tail;
+mod watch;
 mod writer;
 
 pub use format::{Kind, Record, now_nanos};
@@ -33,4 +34,5 @@ pub(crate) use lines::Lines;
 pub use merge::{Merge, Start};
 pub use series::{Position, Reader, Series, series_in};
 pub use tail::Tail;
+pub use watch::{Change, Changes, Waker, Watch};
 pub use writer::Writer;

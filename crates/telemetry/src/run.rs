@@ -3,7 +3,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,6 +14,7 @@ use tokio::sync::watch;
 use wharf_alerting::manager::Handle;
 use wharf_alerting::rules::RuleGroup;
 use wharf_control::alert::Alert;
+use wharf_process::log::{Waker, Watch};
 use wharf_signal::SampleSink;
 
 use crate::archive::Place;
@@ -405,7 +405,7 @@ impl Parts {
 struct Tailing {
     stores: Stores,
     health: health::Shared,
-    running: Option<(LogSources, Arc<AtomicBool>, JoinHandle<()>)>,
+    running: Option<(LogSources, Waker, JoinHandle<()>)>,
 }
 
 impl Tailing {
@@ -427,14 +427,16 @@ impl Tailing {
             return;
         }
         self.stop().await;
-        let stop = Arc::new(AtomicBool::new(false));
         let (stores, health) = (self.stores.clone(), self.health.clone());
-        let tail = Tail::new(sources.clone(), stores, health, Arc::clone(&stop));
-        let started = std::thread::Builder::new()
-            .name("tail".to_owned())
-            .spawn(move || tail.run());
+        let started = Watch::new().and_then(|(watch, waker)| {
+            let tail = Tail::new(sources.clone(), stores, health, watch);
+            let thread = std::thread::Builder::new()
+                .name("tail".to_owned())
+                .spawn(move || tail.run())?;
+            Ok((waker, thread))
+        });
         match started {
-            Ok(thread) => self.running = Some((sources.clone(), stop, thread)),
+            Ok((waker, thread)) => self.running = Some((sources.clone(), waker, thread)),
             Err(error) => {
                 let message = format!("no thread can be started to follow logs: {error}");
                 self.health.trouble("tail", Some(message));
@@ -444,11 +446,10 @@ impl Tailing {
 
     /// Ends it once it has taken what is written by now.
     async fn stop(&mut self) {
-        let Some((_, stop, thread)) = self.running.take() else {
+        let Some((_, waker, thread)) = self.running.take() else {
             return;
         };
-        stop.store(true, Ordering::Release);
-        thread.thread().unpark();
+        drop(waker);
         // A thread that panicked has ended too.
         drop(tokio::task::spawn_blocking(move || thread.join()).await);
     }

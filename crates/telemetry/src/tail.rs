@@ -7,13 +7,11 @@ mod access_log;
 mod lines;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use wharf_logs::{Batch, Cursor};
-use wharf_process::log::{Position, Reader, series_in};
+use wharf_process::log::{Change, Changes, Position, Reader, Watch, series_in};
 use wharf_signal::{Labels, LogEntry, Span};
 
 use crate::health;
@@ -22,11 +20,13 @@ use crate::stores::{Stores, chain};
 use access_log::AccessLog;
 pub(crate) use lines::Labeller;
 
-/// From one look to the next: what `wharf logs --query` may be behind, and how many lines make one write.
+/// From one look to the next, at least: what `wharf logs --query` may be behind, and how many lines make one write.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// From one look at folders to the next: files of new replicas are found by then.
-const LOOKS_PER_LISTING: u32 = 4;
+/// The longest from one look at everything to the next, for file systems that tell of no changes; and while something cannot be
+/// watched because it is not there yet.
+const WATCHED_PERIOD: Duration = Duration::from_secs(5);
+const UNWATCHED_PERIOD: Duration = Duration::from_secs(1);
 
 /// Lines of one source in one write, and of the access log; what is more is taken by the next.
 const SOURCE_LINES: usize = 1_024;
@@ -60,21 +60,25 @@ pub(crate) struct Tail {
     readers: BTreeMap<String, Followed>,
     access_log: AccessLog,
     cursors: BTreeMap<String, Cursor>,
-    looks: u32,
-    stop: Arc<AtomicBool>,
+    watch: Watch,
+    /// Everything that is looked at is watched.
+    watched: bool,
 }
 
 struct Followed {
     reader: Reader,
     service: String,
+    /// There may be more than was taken.
+    more: bool,
 }
 
 impl Tail {
+    /// It ends once the waker of `watch` is dropped.
     pub(crate) fn new(
         sources: LogSources,
         stores: Stores,
         health: health::Shared,
-        stop: Arc<AtomicBool>,
+        watch: Watch,
     ) -> Self {
         let cursors: BTreeMap<String, Cursor> = stores.logs.cursors().into_iter().collect();
         let access_log =
@@ -87,35 +91,60 @@ impl Tail {
             readers: BTreeMap::new(),
             access_log,
             cursors,
-            looks: 0,
-            stop,
+            watch,
+            watched: false,
         }
     }
 
-    /// Blocks until `stop`; what is written by then has been taken, if it can be stored.
+    /// Blocks until it is told to end; what is written by then has been taken, if it can be stored.
     pub(crate) fn run(mut self) {
+        let mut changes = Changes::Unknown;
         loop {
             // Looked at before the files: what was written before the order to stop is read.
-            let stopping = self.stop.load(Ordering::Acquire);
-            match self.look() {
-                Looked::More => {}
+            let stopping = self.watch.is_woken();
+            if stopping {
+                changes = Changes::Unknown;
+            }
+            let began = Instant::now();
+            match self.look(&changes) {
+                Looked::More => changes = Changes::In(BTreeMap::new()),
                 Looked::All if stopping => return,
-                Looked::All => std::thread::park_timeout(PAUSE),
+                Looked::All => changes = self.wait(began),
                 Looked::NotStored => return,
             }
         }
     }
 
-    /// Takes one batch of what is new.
-    fn look(&mut self) -> Looked {
-        let mut gone = vec![];
-        if self.looks.is_multiple_of(LOOKS_PER_LISTING) {
-            gone = self.find();
-        }
-        self.looks = self.looks.wrapping_add(1);
+    /// Waits for changes; some time after the last look, so that what is written meanwhile is taken at once.
+    fn wait(&mut self, looked: Instant) -> Changes {
+        let period = match self.watched {
+            true => WATCHED_PERIOD,
+            false => UNWATCHED_PERIOD,
+        };
+        self.watch.rest(PAUSE.saturating_sub(looked.elapsed()));
+        self.watch.wait(period)
+    }
+
+    /// Takes one batch of what is new where something has changed.
+    fn look(&mut self, changes: &Changes) -> Looked {
+        let change_in = |folder: &Path| match changes {
+            Changes::Unknown => Some(Change::Listed),
+            Changes::In(folders) => folders.get(folder).copied(),
+        };
+        let listed = match changes {
+            Changes::Unknown => true,
+            // What happens beside the access log is of no interest.
+            Changes::In(folders) => folders.iter().any(|(folder, change)| {
+                *change == Change::Listed && folder.starts_with(&self.sources.root)
+            }),
+        };
+        let gone = if listed { self.find() } else { vec![] };
         let mut gathered = Gathered::default();
         let mut more = false;
         for (source, followed) in &mut self.readers {
+            if !followed.more && change_in(&followed.reader.series().dir).is_none() {
+                continue;
+            }
             // One that writes without end leaves room for the others.
             let mut lines = 0;
             while lines < SOURCE_LINES
@@ -130,7 +159,8 @@ impl Tail {
                 let cursor = cursor_of(followed.reader.position());
                 gathered.batch.cursors.push((source.clone(), cursor));
             }
-            more |= lines == SOURCE_LINES;
+            followed.more = lines == SOURCE_LINES || gathered.bytes >= BATCH_BYTES;
+            more |= followed.more;
         }
         let keep = wharf_traces::Keep {
             slow: self.sources.slow,
@@ -191,22 +221,28 @@ impl Tail {
                 }
                 Attempt::Again(why) => self.health.trouble(part, Some(why)),
             }
-            if self.stop.load(Ordering::Acquire) {
+            if self.watch.is_woken() {
                 return false;
             }
-            std::thread::park_timeout(RETRY_PAUSE);
+            self.watch.rest(RETRY_PAUSE);
         }
     }
 
     /// Finds the files of new replicas. Lets go of those whose files are gone, and gives their names.
     fn find(&mut self) -> Vec<String> {
+        // Watched before they are read, so that nothing falls between.
+        let beside = self.sources.access_log.parent();
+        self.watched = beside.is_some_and(|folder| self.watch.add(folder));
+        self.watched &= self.watch.add(&self.sources.root);
         let services = std::fs::read_dir(&self.sources.root)
             .into_iter()
             .flatten()
-            .flatten();
+            .flatten()
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
         let mut there = BTreeSet::new();
         for folder in services {
             let service = folder.file_name().to_string_lossy().into_owned();
+            self.watched &= self.watch.add(&folder.path());
             for series in series_in(&folder.path()).unwrap_or_default() {
                 let source = format!("{service}/{}", series.name);
                 there.insert(source.clone());
@@ -219,6 +255,7 @@ impl Tail {
                     Followed {
                         reader,
                         service: service.clone(),
+                        more: true,
                     }
                 });
             }

@@ -156,13 +156,11 @@ impl Encoder {
             self.free -= take as u8;
             count -= take;
         }
-        while count >= 8 {
-            count -= 8;
-            self.bytes.push((bits >> count) as u8);
-        }
         if count > 0 {
-            self.bytes.push((bits << (8 - count)) as u8);
-            self.free = 8 - count as u8;
+            let left = (bits << (64 - count)).to_be_bytes();
+            let used = count.div_ceil(8);
+            self.bytes.extend_from_slice(&left[..used as usize]);
+            self.free = (used * 8 - count) as u8;
         }
     }
 }

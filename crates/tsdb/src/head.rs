@@ -29,8 +29,10 @@ pub(crate) use symbols::Symbols;
 /// Late samples by series.
 pub(crate) type LateMap = HashMap<u32, Late>;
 
-const PAGE: usize = 1024;
-type Page = Vec<Option<Box<Series>>>;
+/// Series stand beside each other in the order in which they came, which is that in which a target tells of them: the next one is in the
+/// processor's cache already. Few enough in a page that those which stay of many hold little memory.
+const PAGE: usize = 64;
+type Page = Vec<Option<Series>>;
 
 /// The head of a store, and its blocks, so that both change at once.
 #[derive(Debug)]
@@ -123,12 +125,12 @@ impl Head {
 
     pub(crate) fn get(&self, id: u32) -> Option<&Series> {
         let page = self.pages.get(id as usize / PAGE)?.as_ref()?;
-        page.get(id as usize % PAGE)?.as_deref()
+        page.get(id as usize % PAGE)?.as_ref()
     }
 
     pub(crate) fn get_mut(&mut self, id: u32) -> Option<&mut Series> {
         let page = self.pages.get_mut(id as usize / PAGE)?.as_mut()?;
-        page.get_mut(id as usize % PAGE)?.as_deref_mut()
+        page.get_mut(id as usize % PAGE)?.as_mut()
     }
 
     /// One past the last number.
@@ -185,7 +187,7 @@ impl Head {
             .map(|(name, value)| (symbols.intern(name), symbols.intern(value)))
             .collect();
         self.postings.add(id, &pairs);
-        let series = Box::new(Series::new(wal_id, hash, pairs));
+        let series = Series::new(wal_id, hash, pairs);
         let page = id as usize / PAGE;
         if self.pages.len() <= page {
             self.pages.resize_with(page + 1, || None);
@@ -211,7 +213,7 @@ impl Head {
     /// Adds a sample, in order or late, whichever it is.
     pub(crate) fn push(&mut self, id: u32, t: i64, v: f64) -> Option<Taken> {
         let page = self.pages.get_mut(id as usize / PAGE)?.as_mut()?;
-        let series = page.get_mut(id as usize % PAGE)?.as_deref_mut()?;
+        let series = page.get_mut(id as usize % PAGE)?.as_mut()?;
         self.max_t = self.max_t.max(t);
         *series.dying.get_mut() = false;
         if t > series.max() && t >= self.min_valid {

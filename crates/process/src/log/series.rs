@@ -115,6 +115,19 @@ struct Open {
     offset: u64,
 }
 
+impl Open {
+    /// Adds what follows to a chunk. False: nothing yet.
+    fn read(&mut self, chunk: &mut Vec<u8>) -> bool {
+        let kept = chunk.len();
+        chunk.resize(kept + CHUNK_BYTES, 0);
+        let read = self.file.read_at(&mut chunk[kept..], self.offset);
+        let read = read.unwrap_or(0);
+        chunk.truncate(kept + read);
+        self.offset += read as u64;
+        read > 0
+    }
+}
+
 impl Reader {
     /// A reader that begins with the oldest record.
     #[must_use]
@@ -230,25 +243,19 @@ impl Reader {
             let Some(open) = self.open.as_mut() else {
                 return false;
             };
-            // Looked for before reading: once there is a newer file, nothing is added to this one.
-            let newer = newer_exists(&self.series, open.number);
-            let kept = self.chunk.len();
-            self.chunk.resize(kept + CHUNK_BYTES, 0);
-            let read = open
-                .file
-                .read_at(&mut self.chunk[kept..], open.offset)
-                .unwrap_or(0);
-            self.chunk.truncate(kept + read);
-            if read > 0 {
-                open.offset += read as u64;
+            if open.read(&mut self.chunk) {
                 return true;
             }
-            if !newer {
+            // Once there is a newer file, nothing is added to this one: what came between the two looks is still read.
+            if !newer_exists(&self.series, open.number) {
                 if self.chunk.is_empty() {
                     // Many series are followed at once, and most are silent.
                     self.chunk = Vec::new();
                 }
                 return false;
+            }
+            if open.read(&mut self.chunk) {
+                return true;
             }
             self.next_number = open.number + 1;
             self.open = None;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use wharf_signal::{
     AppendError, Labels, MatchOp, Matcher, SampleSink, SampleSource, Select, Series,
 };
-use wharf_tsdb::{Db, Options, Recovery};
+use wharf_tsdb::{Db, OpenError, Options, Recovery};
 
 pub(crate) const MINUTE: i64 = 60_000;
 pub(crate) const HOUR: i64 = 60 * MINUTE;
@@ -28,9 +28,19 @@ pub(crate) fn short() -> Options {
     }
 }
 
+/// A process that another test is just starting holds the lock of a store that was open then, until it has executed its program.
 #[track_caller]
 pub(crate) fn open(dir: &Path, options: Options) -> (Db, Recovery) {
-    Db::open(dir, options).unwrap()
+    let mut attempts = 0;
+    loop {
+        match Db::open(dir, options.clone()) {
+            Err(OpenError::Locked(_)) if attempts < 500 => {
+                attempts += 1;
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            opened => return opened.unwrap(),
+        }
+    }
 }
 
 pub(crate) fn labels(name: &str, pairs: &[(&str, &str)]) -> Labels {
