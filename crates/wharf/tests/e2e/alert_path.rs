@@ -166,7 +166,13 @@ fn memory_that_fills(stack: &Stack, people: &People, journal: &Path, whole: u64)
     people.hear_of("HighMemory");
     noted(stack, "HighMemory", &RECEIVERS);
     stack.kill_engine();
-    telemetry(stack);
+    let dead = jiff::Timestamp::now().as_second() as f64;
+    let url = telemetry(stack);
+    // Series that the new engine never sees are looked back to for five minutes, as in Prometheus.
+    let last = "max(timestamp(container_memory_working_set_bytes{service=\"api\"}))";
+    wait_for("a measurement of the new engine", || {
+        largest(&url, last) > dead + 1.0
+    });
     truncate(journal, whole);
     stack.run(&["restart", "api"]).succeeded();
     people.hear_the_end_of("HighMemory");
