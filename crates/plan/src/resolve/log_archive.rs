@@ -51,34 +51,28 @@ impl Resolver<'_> {
             }
         }
         let bucket = typed.bucket.get()?;
-        if !is_bucket(&bucket.value.0) {
-            let message =
-                "expected the name of a bucket: 3 to 63 small letters, digits, `-` and `.`";
-            self.report(Diagnostic::error(
-                Code::BAD_VALUE,
-                bucket.span.clone(),
-                message,
-            ));
-        }
-        if let Some(prefix) = typed.prefix.get()
-            && !is_prefix(&prefix.value.0)
-        {
-            let message = "expected letters, digits, `-`, `_`, `.` and `/`, at most 512 of them";
-            self.report(Diagnostic::error(
-                Code::BAD_VALUE,
-                prefix.span.clone(),
-                message,
-            ));
-        }
-        if let Some(region) = typed.region.get()
-            && !is_region(&region.value.0)
-        {
-            let message = "expected a region such as eu-central-1";
-            self.report(Diagnostic::error(
-                Code::BAD_VALUE,
-                region.span.clone(),
-                message,
-            ));
+        let names = [
+            (
+                typed.bucket.get(),
+                is_bucket as fn(&str) -> bool,
+                "expected the name of a bucket: 3 to 63 small letters, digits, `-` and `.`",
+            ),
+            (
+                typed.prefix.get(),
+                is_prefix,
+                "expected letters, digits, `-`, `_`, `.` and `/`, at most 512 of them",
+            ),
+            (
+                typed.region.get(),
+                is_region,
+                "expected a region such as eu-central-1",
+            ),
+        ];
+        for (typed, fits, message) in names {
+            if let Some(typed) = typed.filter(|typed| !fits(&typed.value.0)) {
+                let span = typed.span.clone();
+                self.report(Diagnostic::error(Code::BAD_VALUE, span, message));
+            }
         }
         if let Some(endpoint) = typed.endpoint.get() {
             self.no_references(
