@@ -163,15 +163,14 @@ pub(crate) fn env_values(plan: &Plan) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The values of the plan's `${secret.…}` references that are among the variables here.
+/// The values of the plan's secrets that are among the variables here: of services, of receivers of alerts, of the archive of
+/// logs. The engine takes what it needs of them.
 pub(crate) fn secret_values(plan: &Plan) -> BTreeMap<Name, String> {
-    references(plan)
-        .filter_map(|reference| match reference {
-            Reference::Secret(name) => {
-                let value = std::env::var(wharf_engine::secret_variable(name)).ok()?;
-                Some((name.clone(), value))
-            }
-            _ => None,
+    let names = plan.secrets.keys();
+    names
+        .filter_map(|name| {
+            let value = std::env::var(wharf_engine::secret_variable(name)).ok()?;
+            Some((name.clone(), value))
         })
         .collect()
 }
